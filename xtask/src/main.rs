@@ -1,3 +1,106 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Under construction.
-fn main() {}
+//! What CI runs, each job a word: `cargo xtask WORD`.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool prints"
+)]
+
+mod code;
+mod duplicates;
+mod layers;
+mod run;
+mod setup;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use run::{cargo, found_on_path};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((word, rest)) = arguments.split_first() else {
+        eprint!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match perform(word, rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {word}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(word: &str, rest: &[String]) -> Result<()> {
+    match word {
+        "test" => return test::run(&test::Arguments::parse(rest)?),
+        "setup" => return setup::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            return Ok(());
+        }
+        _ => {}
+    }
+    let (full, fix) = match rest {
+        [] => (false, false),
+        [flag] if flag == "--full" && word == "loom" => (true, false),
+        [flag] if flag == "--fix" && word == "fmt" => (false, true),
+        _ => bail!("does not take {}", rest.join(" ")),
+    };
+    match word {
+        "fmt" if fix => cargo(["fmt", "--all"]).status(),
+        "fmt" => cargo(["fmt", "--all", "--check"]).status(),
+        "clippy" => cargo(["clippy", "--workspace", "--all-targets"])
+            .arguments(["--", "-D", "warnings"])
+            .status(),
+        "doc" => cargo([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ])
+        .environment("RUSTDOCFLAGS", "-D warnings")
+        .status(),
+        "layers" => layers::run(),
+        "loom" => test::loom(full).and_then(|counts| counts.verdict()),
+        "fuzz-smoke" => cargo(["test", "--package", "ferromq-zmtp", "--test", "corpus"]).status(),
+        "interop" => test::interop(),
+        "deny" => deny(),
+        "duplicates" => duplicates::run(),
+        "ci" => run::Run::new("bash", [".ci/run"]).status(),
+        _ => bail!("no such word\n{USAGE}"),
+    }
+}
+
+/// cargo-deny cannot be had everywhere; where it is missing the job says so and passes.
+fn deny() -> Result<()> {
+    if found_on_path("cargo-deny") {
+        cargo(["deny", "check", "licenses", "bans", "sources"]).status()
+    } else {
+        println!("deny: skipped, cargo-deny is not installed");
+        Ok(())
+    }
+}
+
+const USAGE: &str = "\
+cargo xtask WORD
+
+  fmt [--fix]            formatting is as rustfmt.toml says
+  clippy                 no warnings, every target of the workspace
+  doc                    the documentation builds without warnings
+  layers                 dependencies and `unsafe` are as ARCHITECTURE.md lists them
+  loom [--full]          the models of the lock-free structures
+  fuzz-smoke             every committed fuzzing input is replayed
+  interop                the matrix against the real libzmq, as target/interop-matrix.md
+  deny                   licences and sources of dependencies (skipped without cargo-deny)
+  duplicates             no dependency is there in two versions
+  setup [--unpack]       installs what the tests need; --unpack: into target/, as without root
+  test [--full] [FILTER] setup, then every test; --full adds ignored tests and long loom runs
+  ci                     everything .ci/run runs
+";

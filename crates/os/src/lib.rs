@@ -1,2 +1,41 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Under construction.
+//! The system calls ferromq stands on, with a safe face.
+//!
+//! This is the only crate that talks to the kernel, and the only one that knows which kernel it is.
+//! Every descriptor made here is close-on-exec and non-blocking, every failure is an
+//! [`io::Error`](std::io::Error), and nothing here panics, logs or keeps a thread.
+//!
+//! 1. [`account`]: the system's users and groups
+//! 2. [`address`]: socket names, unix and internet
+//! 3. [`clock`]: a cycle counter for spin limits
+//! 4. [`connect`]: outgoing stream connections
+//! 5. [`epoll`]: waiting for many descriptors (epoll, or poll(2) with `--cfg zmq_force_poll`)
+//! 6. [`event_fd`]: waking a thread that waits for descriptors
+//! 7. [`fence`]: the asymmetric memory barrier
+//! 8. [`interface`]: network interfaces by name
+//! 9. [`limits`]: what the system lets this process have
+//! 10. [`listener`]: sockets that accept
+//! 11. [`poll`]: waiting for few descriptors, with nanosecond timeouts
+//! 12. [`process`]: forks, memory, processor time
+//! 13. [`resolve`]: host names
+//! 14. [`signal`]: signal sets
+//! 15. [`stream`]: a connected stream socket
+//! 16. [`thread`]: scheduling and names of threads
+
+pub mod account;
+pub mod address;
+pub mod clock;
+pub mod connect;
+pub mod epoll;
+pub mod event_fd;
+pub mod fence;
+pub mod interface;
+pub mod limits;
+pub mod listener;
+pub mod poll;
+pub mod process;
+pub mod resolve;
+pub mod signal;
+pub mod stream;
+mod sys;
+pub mod thread;

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The link of a wire queue: a block of bytes, or one large frame by reference.
+//!
+//! A queue is a singly linked list of chunks. The producer writes into the last one, the consumer
+//! reads the first one; a chunk's [`word`](Chunk::word) is the only thing both touch while bytes
+//! flow. Everything about a chunk that a consumer may look at was written before the `Release`
+//! store of a word that announces it.
+
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
+use std::mem::size_of;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use ferromq_message::{Message, frame};
+
+use crate::loom::{AtomicPtr, AtomicU64};
+
+/// What a chunk's word says: how far it may be read, how many messages end in it, whether the
+/// producer has left it for good, and whether it did so in the middle of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Word(u64);
+
+impl Word {
+    const SEALED: u64 = 1 << 63;
+    const CUT: u64 = 1 << 62;
+
+    #[inline(always)]
+    pub(crate) const fn open(messages: u32, end: usize) -> Self {
+        Self((messages as u64) << 32 | end as u64)
+    }
+
+    /// `cut`: the chunk ends inside a message which goes on in the next one.
+    pub(crate) const fn sealed(messages: u32, end: usize, cut: bool) -> Self {
+        Self(Self::SEALED | if cut { Self::CUT } else { 0 } | Self::open(messages, end).0)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn end(self) -> usize {
+        (self.0 & 0xffff_ffff) as usize
+    }
+
+    #[inline(always)]
+    pub(crate) const fn messages(self) -> u32 {
+        (self.0 >> 32 & 0x3fff_ffff) as u32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_sealed(self) -> bool {
+        self.0 & Self::SEALED != 0
+    }
+
+    /// Whether the end is the end of a message.
+    pub(crate) const fn at_boundary(self) -> bool {
+        self.0 & Self::CUT == 0
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// The empty chunk every queue begins with; it lives inside the queue.
+    Sentinel,
+    /// Frames in wire format.
+    Bytes,
+    /// One frame whose body travels by reference.
+    Reference,
+}
+
+#[repr(C, align(64))]
+pub(crate) struct Chunk {
+    word: AtomicU64,
+    next: AtomicPtr<Chunk>,
+    /// Position of the first byte in the stream of this queue.
+    pub(crate) base: u64,
+    /// Which connection the bytes came from (a reconnect begins a new one).
+    pub(crate) generation: u32,
+    pub(crate) capacity: u32,
+    pub(crate) kind: Kind,
+}
+
+/// What follows the head of a [`Kind::Reference`] chunk.
+#[repr(C)]
+pub(crate) struct Reference {
+    pub(crate) header: [u8; frame::MAX_HEADER],
+    pub(crate) header_len: u8,
+    pub(crate) body: Message,
+}
+
+impl Reference {
+    pub(crate) fn new(flags: u8, body: Message) -> Self {
+        let (header, header_len) = frame::encode(flags, body.len());
+        Self { header, header_len: header_len as u8, body }
+    }
+
+    pub(crate) fn flags(&self) -> u8 {
+        self.header[0] & (frame::MORE | frame::COMMAND)
+    }
+
+    /// Length on the wire.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.header_len) + self.body.len()
+    }
+}
+
+pub(crate) type Link = NonNull<Chunk>;
+
+impl Chunk {
+    pub(crate) fn sentinel() -> Self {
+        Self {
+            word: AtomicU64::new(0),
+            next: AtomicPtr::new(ptr::null_mut()),
+            base: 0,
+            generation: 0,
+            capacity: 0,
+            kind: Kind::Sentinel,
+        }
+    }
+
+    fn layout(data: usize) -> Layout {
+        let size = size_of::<Self>() + data;
+        // SAFETY: 64 is a power of two, and sizes here are far below isize::MAX.
+        unsafe { Layout::from_size_align_unchecked(size, 64) }
+    }
+
+    fn allocate(data: usize, kind: Kind, capacity: u32, zeroed: bool) -> Link {
+        let layout = Self::layout(data);
+        // SAFETY: the layout has a non-zero size.
+        let raw = unsafe { if zeroed { alloc_zeroed(layout) } else { alloc(layout) } };
+        let Some(link) = NonNull::new(raw.cast::<Self>()) else { handle_alloc_error(layout) };
+        let head = Self { capacity, kind, ..Self::sentinel_parts() };
+        // SAFETY: freshly allocated, large enough and aligned for the head.
+        unsafe { link.write(head) };
+        link
+    }
+
+    fn sentinel_parts() -> Self {
+        Self::sentinel()
+    }
+
+    /// A block for `capacity` bytes. `zeroed` where the bytes will be lent out as a slice to read
+    /// into.
+    pub(crate) fn bytes(capacity: usize, zeroed: bool) -> Link {
+        debug_assert!(capacity <= u32::MAX as usize);
+        Self::allocate(capacity, Kind::Bytes, capacity as u32, zeroed)
+    }
+
+    /// A frame by reference. Its word counts it as one unit: 0 is not published, 1 is.
+    pub(crate) fn reference(frame: Reference) -> Link {
+        let link = Self::allocate(size_of::<Reference>(), Kind::Reference, 1, false);
+        // SAFETY: the data area was allocated for exactly this and is 64-aligned.
+        unsafe { Self::data(link).cast::<Reference>().write(frame) };
+        link
+    }
+
+    /// First byte behind the head.
+    #[inline(always)]
+    pub(crate) fn data(link: Link) -> *mut u8 {
+        // SAFETY: the allocation extends beyond the head (the sentinel's zero-length data is one
+        // past its end, which is allowed).
+        unsafe { link.as_ptr().add(1).cast::<u8>() }
+    }
+
+    /// The large frame in this chunk, which must be of [`Kind::Reference`].
+    #[inline]
+    pub(crate) fn frame(link: Link) -> *mut Reference {
+        Self::data(link).cast::<Reference>()
+    }
+
+    /// # Safety
+    /// The chunk is alive.
+    #[inline(always)]
+    pub(crate) unsafe fn load(link: Link) -> Word {
+        // SAFETY: alive by contract; the word is atomic.
+        Word(unsafe { (*link.as_ptr()).word.load(Acquire) })
+    }
+
+    /// # Safety
+    /// The chunk is alive and the caller is its producer.
+    #[inline(always)]
+    pub(crate) unsafe fn store(link: Link, word: Word) {
+        // SAFETY: alive by contract; the word is atomic.
+        unsafe { (*link.as_ptr()).word.store(word.0, Release) };
+    }
+
+    /// # Safety
+    /// The chunk is alive.
+    pub(crate) unsafe fn next(link: Link) -> Option<Link> {
+        // SAFETY: alive by contract; the link is atomic.
+        NonNull::new(unsafe { (*link.as_ptr()).next.load(Acquire) })
+    }
+
+    /// # Safety
+    /// The chunk is alive and the caller is its producer. A consumer sees the link only after the
+    /// word has been sealed with `Release`.
+    pub(crate) unsafe fn set_next(link: Link, next: Option<Link>) {
+        let next = next.map_or(ptr::null_mut(), NonNull::as_ptr);
+        // SAFETY: alive by contract; the link is atomic.
+        unsafe { (*link.as_ptr()).next.store(next, Relaxed) };
+    }
+
+    /// Makes a chunk of bytes as good as new.
+    ///
+    /// # Safety
+    /// The chunk is alive and nobody else refers to it.
+    pub(crate) unsafe fn rewind(link: Link, base: u64, generation: u32) {
+        // SAFETY: exclusive by contract.
+        let chunk = unsafe { &mut *link.as_ptr() };
+        chunk.word = AtomicU64::new(0);
+        chunk.next = AtomicPtr::new(ptr::null_mut());
+        chunk.base = base;
+        chunk.generation = generation;
+    }
+
+    /// Makes the sentinel of a queue the empty last chunk again.
+    ///
+    /// # Safety
+    /// Both ends of the queue are in the caller's hands, and at the sentinel.
+    pub(crate) unsafe fn rewind_sentinel(link: Link) {
+        // SAFETY: alive as long as the queue; the fields are atomic.
+        unsafe {
+            Self::store(link, Word(0));
+            Self::set_next(link, None);
+        }
+    }
+
+    /// # Safety
+    /// Nobody refers to the chunk any more. A sentinel is left alone.
+    pub(crate) unsafe fn free(link: Link) {
+        // SAFETY: alive until the deallocation below.
+        let (kind, capacity) = unsafe { ((*link.as_ptr()).kind, (*link.as_ptr()).capacity) };
+        let data = match kind {
+            Kind::Sentinel => return,
+            Kind::Bytes => capacity as usize,
+            Kind::Reference => {
+                // SAFETY: a reference chunk holds an initialised frame until it is freed.
+                unsafe { ptr::drop_in_place(Self::frame(link)) };
+                size_of::<Reference>()
+            }
+        };
+        // SAFETY: allocated with this very layout; the head has been dropped field by field by
+        // doing nothing: its fields are plain words.
+        unsafe {
+            ptr::drop_in_place(link.as_ptr());
+            dealloc(link.as_ptr().cast::<u8>(), Self::layout(data));
+        }
+    }
+}
+
+/// Copies `len` bytes, with short copies done by overlapping moves instead of a call.
+///
+/// # Safety
+/// As for `ptr::copy_nonoverlapping`.
+#[inline(always)]
+pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    /// One move of `T` at the front and one at the back; they may overlap.
+    #[inline(always)]
+    unsafe fn ends<T: Copy>(from: *const u8, to: *mut u8, len: usize) {
+        let back = len - size_of::<T>();
+        // SAFETY: the caller has checked size_of::<T>() <= len <= 2 * size_of::<T>().
+        unsafe {
+            let first = from.cast::<T>().read_unaligned();
+            let last = from.add(back).cast::<T>().read_unaligned();
+            to.cast::<T>().write_unaligned(first);
+            to.add(back).cast::<T>().write_unaligned(last);
+        }
+    }
+    // SAFETY: each arm's range matches its move; the areas are valid for len bytes by contract.
+    unsafe {
+        match len {
+            16..=32 => ends::<[u64; 2]>(from, to, len),
+            33..=64 => ends::<[u64; 4]>(from, to, len),
+            8..=15 => ends::<u64>(from, to, len),
+            4..=7 => ends::<u32>(from, to, len),
+            1..=3 => {
+                let (first, last) = (*from, *from.add(len - 1));
+                let middle = *from.add(len / 2);
+                *to = first;
+                *to.add(len / 2) = middle;
+                *to.add(len - 1) = last;
+            }
+            0 => {}
+            _ => ptr::copy_nonoverlapping(from, to, len),
+        }
+    }
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The consuming end of a queue that gives bytes to the kernel.
+//!
+//! Two cursors run through the queue: `sent`, the next byte the kernel has not accepted, and
+//! `whole`, the beginning of the first message of which it has not accepted every byte. Chunks
+//! are kept from `whole` on, so that a new connection can begin with that message.
+
+use std::io::IoSlice;
+
+use ferromq_message::frame;
+
+use crate::chunk::{Chunk, Kind, Link, Reference, Word};
+use crate::loom::Arc;
+use crate::queue::Shared;
+
+/// Most pieces handed out at once.
+pub const SLICES: usize = 16;
+/// A batch ends with the first chunk that brings it here.
+const BATCH: usize = 256 * 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Cursor {
+    link: Link,
+    /// In bytes as they go over the wire, for large frames as well.
+    at: usize,
+}
+
+/// What the last [`Drain::slices`] handed out.
+struct Batch {
+    end: Cursor,
+    bytes: usize,
+    /// Messages that end in the last chunk up to the end of the batch.
+    messages: u32,
+    at_boundary: bool,
+}
+
+/// The consuming end: see the module documentation.
+pub struct Drain {
+    sent: Cursor,
+    whole: Cursor,
+    /// Messages that end in `whole.link` at or before `whole.at`.
+    counted: u32,
+    taken: u64,
+    batch: Batch,
+    finished: Vec<Link>,
+    shared: Arc<Shared>,
+}
+
+// SAFETY: the chunks are shared with the producer only through the word protocol.
+unsafe impl Send for Drain {}
+
+impl Drain {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let start = Cursor { link: shared.sentinel(), at: 0 };
+        Self {
+            sent: start,
+            whole: start,
+            counted: 0,
+            taken: 0,
+            batch: Batch { end: start, bytes: 0, messages: 0, at_boundary: true },
+            finished: Vec::new(),
+            shared,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> *const Shared {
+        &raw const *self.shared
+    }
+
+    /// Where a chunk ends for now, in bytes on the wire.
+    fn end_of(link: Link, word: Word) -> usize {
+        // SAFETY: every caller's link lies between the cursors and the published end: alive, and
+        // what the word announces has been written.
+        unsafe {
+            match (*link.as_ptr()).kind {
+                Kind::Reference if word.end() == 1 => (*Chunk::frame(link)).len(),
+                Kind::Reference => 0,
+                Kind::Bytes | Kind::Sentinel => word.end(),
+            }
+        }
+    }
+
+    fn load(link: Link) -> Word {
+        // SAFETY: links at or behind a cursor are alive.
+        unsafe { Chunk::load(link) }
+    }
+
+    fn next(link: Link) -> Option<Link> {
+        // SAFETY: links at or behind a cursor are alive.
+        unsafe { Chunk::next(link) }
+    }
+
+    /// Whether the kernel has accepted everything that has been published.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let word = Self::load(self.sent.link);
+        !word.is_sealed() && self.sent.at >= Self::end_of(self.sent.link, word)
+    }
+
+    /// Whether `sent` is between two messages, so that a command may go out before the next one.
+    #[must_use]
+    pub fn is_at_boundary(&self) -> bool {
+        self.sent == self.whole
+    }
+
+    /// Messages of which the kernel has accepted every byte.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// What is to be written next: fills `out` and returns how many pieces and bytes it holds.
+    /// Nothing is consumed until [`accept`](Self::accept).
+    pub fn slices<'a>(&'a mut self, out: &mut [IoSlice<'a>; SLICES]) -> (usize, usize) {
+        let (mut count, mut bytes) = (0, 0);
+        let mut at = self.sent;
+        loop {
+            let word = Self::load(at.link);
+            let end = Self::end_of(at.link, word);
+            if at.at < end {
+                // SAFETY: published bytes of a chunk that `whole` keeps alive; this consumer
+                // frees it only through `&mut self`, which `out` borrows.
+                let (head, body) = unsafe { Self::pieces(at, end) };
+                for piece in [head, body] {
+                    if !piece.is_empty() {
+                        out[count] = IoSlice::new(piece);
+                        count += 1;
+                    }
+                }
+                bytes += end - at.at;
+                at.at = end;
+            }
+            let more = word.is_sealed() && bytes < BATCH && count + 2 <= SLICES;
+            if let (true, Some(next)) = (more, Self::next(at.link)) {
+                at = Cursor { link: next, at: 0 };
+                continue;
+            }
+            let at_boundary = !word.is_sealed() || word.at_boundary();
+            self.batch = Batch { end: at, bytes, messages: word.messages(), at_boundary };
+            return (count, bytes);
+        }
+    }
+
+    /// # Safety
+    /// `at.at..end` is published and the chunk outlives the slices.
+    unsafe fn pieces<'a>(at: Cursor, end: usize) -> (&'a [u8], &'a [u8]) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if (*at.link.as_ptr()).kind == Kind::Bytes {
+                let data = Chunk::data(at.link).add(at.at);
+                return (std::slice::from_raw_parts(data, end - at.at), &[]);
+            }
+            let frame: &'a Reference = &*Chunk::frame(at.link);
+            let header_len = usize::from(frame.header_len);
+            let head = frame.header.get(at.at..header_len).unwrap_or_default();
+            let body = frame.body.as_slice().get(at.at.saturating_sub(header_len)..);
+            (head, body.unwrap_or_default())
+        }
+    }
+
+    /// The kernel has accepted `bytes` of what [`slices`](Self::slices) handed out last.
+    pub fn accept(&mut self, bytes: usize) {
+        debug_assert!(bytes <= self.batch.bytes);
+        if bytes == self.batch.bytes {
+            self.sent = self.batch.end;
+            if self.batch.at_boundary {
+                self.pass_batch();
+            } else {
+                self.walk();
+            }
+        } else {
+            self.advance(bytes);
+            self.walk();
+        }
+        self.shared.set_taken(self.taken);
+    }
+
+    /// Everything up to the end of the batch has gone, and that is the end of a message.
+    fn pass_batch(&mut self) {
+        while self.whole.link != self.sent.link {
+            self.taken += u64::from(Self::load(self.whole.link).messages() - self.counted);
+            self.leave_chunk();
+        }
+        self.taken += u64::from(self.batch.messages - self.counted);
+        self.counted = self.batch.messages;
+        self.whole = self.sent;
+    }
+
+    /// Moves `whole` to the beginning of the next chunk.
+    fn leave_chunk(&mut self) {
+        let old = self.whole.link;
+        let Some(next) = Self::next(old) else { return };
+        self.whole = Cursor { link: next, at: 0 };
+        self.counted = 0;
+        // SAFETY: both cursors have passed the chunk.
+        unsafe {
+            if (*old.as_ptr()).kind == Kind::Reference {
+                self.finished.push(old);
+            } else {
+                self.shared.recycle(old);
+            }
+        }
+    }
+
+    fn advance(&mut self, mut bytes: usize) {
+        loop {
+            let word = Self::load(self.sent.link);
+            let here = Self::end_of(self.sent.link, word) - self.sent.at;
+            if bytes <= here {
+                self.sent.at += bytes;
+                return;
+            }
+            let Some(next) = Self::next(self.sent.link) else { return };
+            bytes -= here;
+            self.sent = Cursor { link: next, at: 0 };
+        }
+    }
+
+    /// Moves `whole` over the messages that lie before `sent`, by their frame headers.
+    fn walk(&mut self) {
+        let mut at = self.whole;
+        // Chunks between `whole` and `at` belong to a message that has not ended yet.
+        loop {
+            if at == self.sent {
+                return;
+            }
+            let end = Self::end_of(at.link, Self::load(at.link));
+            if at.at == end {
+                let Some(next) = Self::next(at.link) else { return };
+                at = Cursor { link: next, at: 0 };
+                continue;
+            }
+            // SAFETY: published bytes, at a frame header.
+            let (flags, len) = unsafe { Self::frame_at(at, end) };
+            if at.link == self.sent.link && at.at + len > self.sent.at {
+                return;
+            }
+            at.at += len;
+            if flags & frame::MORE == 0 {
+                while self.whole.link != at.link {
+                    self.leave_chunk();
+                }
+                self.whole = at;
+                self.counted += 1;
+                self.taken += 1;
+            }
+        }
+    }
+
+    /// Flags and length on the wire of the frame at a cursor.
+    ///
+    /// # Safety
+    /// The cursor is at the header of a published frame that ends at or before `end`.
+    unsafe fn frame_at(at: Cursor, end: usize) -> (u8, usize) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if (*at.link.as_ptr()).kind == Kind::Reference {
+                let frame = &*Chunk::frame(at.link);
+                return (frame.flags(), frame.len());
+            }
+            let data = Chunk::data(at.link).add(at.at);
+            let bytes = std::slice::from_raw_parts(data, end - at.at);
+            frame::decode(bytes)
+                .map_or((0, end - at.at), |h| (h.flags, h.header_len + h.body_len as usize))
+        }
+    }
+
+    /// Begins again with the first message that the kernel has not wholly accepted, for a new
+    /// connection.
+    pub fn resume(&mut self) {
+        self.sent = self.whole;
+    }
+
+    /// Large frames that have been sent, to be freed where no lock is held: their owners may have
+    /// been promised a call.
+    pub fn take_finished(&mut self) -> Finished {
+        Finished(std::mem::take(&mut self.finished))
+    }
+
+    pub(crate) fn reset(&mut self, sentinel: Link) {
+        self.sent = Cursor { link: sentinel, at: 0 };
+        self.whole = self.sent;
+        self.counted = 0;
+    }
+
+    /// Drops everything that has not wholly been sent; returns how many messages that were.
+    pub fn discard(&mut self) -> u64 {
+        let before = self.taken;
+        loop {
+            let word = Self::load(self.whole.link);
+            self.taken += u64::from(word.messages() - self.counted);
+            self.counted = word.messages();
+            if !word.is_sealed() {
+                self.whole.at = Self::end_of(self.whole.link, word);
+                break;
+            }
+            self.leave_chunk();
+        }
+        self.sent = self.whole;
+        self.shared.set_taken(self.taken);
+        self.taken - before
+    }
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        drop(self.take_finished());
+        self.shared.leave(self.whole.link, 0);
+    }
+}
+
+impl std::fmt::Debug for Drain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Drain").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+/// Frames whose time has come; dropping this frees them.
+#[derive(Default)]
+pub struct Finished(Vec<Link>);
+
+// SAFETY: the consumer has passed these chunks, nobody else refers to them.
+unsafe impl Send for Finished {}
+
+impl Finished {
+    /// Whether there is nothing to free.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        for link in self.0.drain(..) {
+            // SAFETY: passed by the consumer and referred to by nobody else.
+            unsafe { Chunk::free(link) };
+        }
+    }
+}
+
+impl std::fmt::Debug for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Finished").field(&self.0.len()).finish()
+    }
+}

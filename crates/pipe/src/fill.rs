@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The producing end of a queue that takes bytes from the kernel.
+//!
+//! Two kinds of thread fill it, one at a time (the connection's read lock sees to that):
+//!
+//! * the application, which holds the consuming end too ([`room`](Fill::room),
+//!   [`commit`](Fill::commit), [`settle`](Fill::settle)): it reads into a slab of its socket's
+//!   pool and parses in place;
+//! * an I/O thread ([`absorb`](Fill::absorb)): it reads into scratch memory of its own, copies
+//!   whole frames into chunks of their size, and knows how many messages wait.
+//!
+//! A frame too large for a slab is put together in a block of its own, which grows with the bytes
+//! that arrive, never with the size that was announced.
+
+use ferromq_message::{Buffer, Message, frame};
+
+use crate::chunk::{Chunk, Kind, Link, Reference, Word};
+use crate::loom::Arc;
+use crate::pool::{Pool, SLAB};
+use crate::queue::Shared;
+use crate::reader::Reader;
+
+/// From this many bytes a frame that comes in pieces is read to where it will stay.
+pub const BY_REFERENCE_IN: usize = 64 * 1024;
+/// A frame in pieces gets at most this much before its bytes are there.
+const ANNOUNCED: usize = 1024 * 1024;
+/// What is left of a slab when the kernel has no more is moved to a chunk of its own up to here.
+const TUCK: usize = 4096;
+
+/// Why a connection must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FillFault {
+    /// No memory for the frame.
+    OutOfMemory,
+    /// A frame announces more bytes than the limit allows.
+    TooLarge,
+}
+
+impl std::fmt::Display for FillFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::OutOfMemory => "out of memory for a frame",
+            Self::TooLarge => "frame larger than the maximum message size",
+        })
+    }
+}
+
+impl std::error::Error for FillFault {}
+
+/// What a walk over freshly read frames reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// A command, with its position in the stream.
+    Command(u64, &'a [u8]),
+    /// A message has become whole.
+    Message,
+}
+
+/// A large frame that is being put together.
+struct Assembly {
+    flags: u8,
+    body_len: u64,
+    buffer: Buffer,
+}
+
+/// The producing end: see the module documentation.
+pub struct Fill {
+    tail: Link,
+    /// Where bytes are written.
+    at: usize,
+    /// The first frame header in `tail` that no walk has passed.
+    scan: usize,
+    /// Whole messages that walks have passed. Comparable with the reader's count.
+    walked: u64,
+    mid_message: bool,
+    assembly: Option<Assembly>,
+    generation: u32,
+    max_frame: u64,
+    bytes: u64,
+    shared: Arc<Shared>,
+}
+
+// SAFETY: the chunks are shared with the consumer only through the word protocol.
+unsafe impl Send for Fill {}
+
+impl Fill {
+    pub(crate) fn new(shared: Arc<Shared>, max_frame: u64) -> Self {
+        Self {
+            tail: shared.sentinel(),
+            at: 0,
+            scan: 0,
+            walked: 0,
+            mid_message: false,
+            assembly: None,
+            generation: 0,
+            max_frame,
+            bytes: 0,
+            shared,
+        }
+    }
+
+    /// Bytes taken from the kernel so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whole messages that have been read and not been taken. Exact after an
+    /// [`absorb`](Self::absorb) or a [`walk`](Self::walk).
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.walked.saturating_sub(self.shared.taken())
+    }
+
+    /// Mean size of the messages seen so far, at least 1.
+    #[must_use]
+    pub fn mean_size(&self) -> usize {
+        (self.bytes / self.walked.max(1)).clamp(1, SLAB as u64) as usize
+    }
+
+    /// Position in the stream up to which commands have been seen by a walk.
+    #[must_use]
+    pub fn scanned(&self) -> u64 {
+        self.base() + self.scan as u64
+    }
+
+    fn base(&self) -> u64 {
+        // SAFETY: the tail is alive and this is its producer.
+        unsafe { (*self.tail.as_ptr()).base }
+    }
+
+    fn capacity(&self) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self.tail.as_ptr()).capacity as usize }
+    }
+
+    fn is_bytes(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (*self.tail.as_ptr()).kind == Kind::Bytes }
+    }
+
+    fn publish(&self, end: usize) {
+        // SAFETY: as above.
+        unsafe { Chunk::store(self.tail, Word::open(0, end)) };
+    }
+
+    /// The bytes of the tail from a place on.
+    fn unread(&self, from: usize) -> &[u8] {
+        if !self.is_bytes() {
+            return &[];
+        }
+        // SAFETY: `at` bytes of the tail have been written, and only this end writes.
+        unsafe { std::slice::from_raw_parts(Chunk::data(self.tail).add(from), self.at - from) }
+    }
+
+    // ---- the application's way -------------------------------------------------------------
+
+    /// Room to read into, with both ends in hand and no whole message in the queue.
+    ///
+    /// # Errors
+    /// The next frame is too large, or there is no memory for it.
+    pub fn room<'a>(
+        &'a mut self,
+        reader: &mut Reader,
+        pool: &mut Pool,
+    ) -> Result<&'a mut [u8], FillFault> {
+        self.give_back_retired(reader, pool);
+        if self.assembly.is_none() {
+            self.make_room(reader, pool)?;
+        }
+        let (at, capacity) = (self.at, self.capacity());
+        if let Some(assembly) = &mut self.assembly {
+            return assembly.room();
+        }
+        // SAFETY: slabs are zeroed when they are made; the bytes beyond `at` are this end's alone.
+        Ok(unsafe {
+            std::slice::from_raw_parts_mut(Chunk::data(self.tail).add(at), capacity - at)
+        })
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as one of the steps of room and settle")]
+    fn give_back_retired(&self, reader: &mut Reader, pool: &mut Pool) {
+        if let Some(retired) = reader.take_retired() {
+            // SAFETY: the reader has passed it, and it is not the tail.
+            unsafe { pool.give(retired) };
+        }
+    }
+
+    fn make_room(&mut self, reader: &mut Reader, pool: &mut Pool) -> Result<(), FillFault> {
+        let drained = reader.link == self.tail && reader.at == self.at;
+        if drained {
+            self.start_over(reader, pool);
+            return Ok(());
+        }
+        if reader.link == self.tail && !reader.is_mid_message() && self.scan < reader.at {
+            // Everything before the reader has been taken, and it stands at a message.
+            self.scan = reader.at;
+            self.walked = reader.taken();
+            self.mid_message = false;
+        }
+        self.walk(&mut |_| {})?;
+        let partial = self.scan;
+        let length = self.at - partial;
+        match frame::decode(self.unread(partial)) {
+            Some(header) if header.body_len >= BY_REFERENCE_IN as u64 => {
+                self.assemble(header, Some(reader))
+            }
+            _ if self.is_bytes() && self.capacity() - self.at >= SLAB / 4 => Ok(()),
+            _ => {
+                // Less than a large frame: it goes to the front, of this slab if it is alone in it.
+                let alone = reader.link == self.tail && reader.at == partial;
+                if alone && self.capacity() == SLAB {
+                    self.move_to_front(partial, length, reader);
+                } else {
+                    let fresh = pool.take_slab();
+                    self.carry_over(fresh, partial);
+                    if alone {
+                        self.follow(reader, pool);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Everything has been taken: the same memory again, from its beginning.
+    fn start_over(&mut self, reader: &mut Reader, pool: &mut Pool) {
+        let base = self.base() + self.at as u64;
+        self.walked = reader.taken();
+        self.mid_message = false;
+        if self.is_bytes() && self.capacity() == SLAB {
+            // SAFETY: both ends are here and have passed every byte of it.
+            unsafe { Chunk::rewind(self.tail, base, self.generation) };
+        } else {
+            let fresh = pool.take_slab();
+            // SAFETY: from the pool: ours alone.
+            unsafe { Chunk::rewind(fresh, base, self.generation) };
+            self.replace_tail(fresh, pool);
+        }
+        self.at = 0;
+        self.scan = 0;
+        reader.set_place(self.tail, 0, Word::open(0, 0));
+    }
+
+    /// Puts a chunk in the place of the drained tail.
+    fn replace_tail(&mut self, fresh: Link, pool: &mut Pool) {
+        let old = self.tail;
+        self.tail = fresh;
+        if old == self.shared.sentinel() {
+            return;
+        }
+        // SAFETY: both ends are here and neither refers to it any more.
+        unsafe { pool.give(old) };
+    }
+
+    fn move_to_front(&mut self, partial: usize, length: usize, reader: &mut Reader) {
+        let base = self.base() + partial as u64;
+        let data = Chunk::data(self.tail);
+        // SAFETY: both ends are here; the areas may overlap.
+        unsafe {
+            std::ptr::copy(data.add(partial), data, length);
+            Chunk::rewind(self.tail, base, self.generation);
+        }
+        self.at = length;
+        self.scan = 0;
+        self.publish(length);
+        reader.set_place(self.tail, 0, Word::open(0, length));
+    }
+
+    /// Moves the reader to the tail when it has nothing left before it.
+    fn follow(&self, reader: &mut Reader, pool: &mut Pool) {
+        let old = reader.link;
+        reader.set_place(self.tail, 0, Word::open(0, self.at));
+        if old != self.shared.sentinel() {
+            // SAFETY: both ends are here and neither refers to it any more.
+            unsafe { pool.give(old) };
+        }
+    }
+
+    /// `bytes` have been read into the room.
+    ///
+    /// # Errors
+    /// No memory to go on.
+    pub fn commit(&mut self, bytes: usize) -> Result<(), FillFault> {
+        self.bytes += bytes as u64;
+        if let Some(assembly) = &mut self.assembly {
+            assembly.buffer.commit(bytes);
+            self.finish_assembly();
+            return Ok(());
+        }
+        self.at += bytes;
+        if self.max_frame == u64::MAX {
+            self.publish(self.at);
+            return Ok(());
+        }
+        self.publish_checked(&mut |_| {})
+    }
+
+    /// Walks, and publishes as far as no frame is too large.
+    fn publish_checked(&mut self, seen: &mut dyn FnMut(Seen<'_>)) -> Result<(), FillFault> {
+        let walked = self.walk(seen);
+        if walked.is_err() {
+            self.at = self.scan;
+        }
+        if self.is_bytes() {
+            self.publish(self.at);
+        }
+        walked
+    }
+
+    /// The kernel has no more and the reader found no whole message: gives the slab back, and
+    /// keeps a short rest in a chunk of its own.
+    pub fn settle(&mut self, reader: &mut Reader, pool: &mut Pool) {
+        self.give_back_retired(reader, pool);
+        if reader.link != self.tail || !self.is_bytes() || self.capacity() != SLAB {
+            return;
+        }
+        let length = self.at - reader.at;
+        if length == 0 {
+            let base = self.base() + self.at as u64;
+            self.walked = reader.taken();
+            self.mid_message = false;
+            let sentinel = self.shared.sentinel();
+            // SAFETY: both ends are here and at the end of the last chunk.
+            unsafe {
+                Chunk::rewind(sentinel, base, self.generation);
+                pool.give(self.tail);
+            }
+            self.tail = sentinel;
+            self.at = 0;
+            self.scan = 0;
+            reader.set_place(sentinel, 0, Word::open(0, 0));
+        } else if length <= TUCK && !reader.is_mid_message() {
+            self.scan = self.scan.max(reader.at);
+            let (scan, mid_message) = (self.scan - reader.at, self.mid_message);
+            let fresh = Chunk::bytes(length.next_multiple_of(64).max(192), false);
+            let base = self.base() + reader.at as u64;
+            // SAFETY: the fresh chunk has room for the rest, which has been written.
+            unsafe {
+                Chunk::rewind(fresh, base, self.generation);
+                let from = Chunk::data(self.tail).add(reader.at);
+                std::ptr::copy_nonoverlapping(from, Chunk::data(fresh), length);
+            }
+            self.replace_tail(fresh, pool);
+            (self.at, self.scan, self.mid_message) = (length, scan, mid_message);
+            self.publish(length);
+            reader.set_place(fresh, 0, Word::open(0, length));
+        }
+    }
+
+    // ---- the I/O thread's way --------------------------------------------------------------
+
+    /// Takes bytes that have been read elsewhere, and walks over the frames they complete.
+    ///
+    /// # Errors
+    /// A frame is too large, or there is no memory for it.
+    pub fn absorb(
+        &mut self,
+        mut bytes: &[u8],
+        seen: &mut dyn FnMut(Seen<'_>),
+    ) -> Result<(), FillFault> {
+        self.bytes += bytes.len() as u64;
+        loop {
+            if let Some(assembly) = &mut self.assembly {
+                let take = bytes.len().min(assembly.missing());
+                let (now, rest) = bytes.split_at(take);
+                assembly
+                    .buffer
+                    .extend_from_slice(now)
+                    .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+                bytes = rest;
+                if self.finish_assembly() && !self.mid_message {
+                    seen(Seen::Message);
+                }
+                if self.assembly.is_some() {
+                    return Ok(());
+                }
+            }
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            bytes = self.append(bytes);
+            self.publish_checked(seen)?;
+            if let Some(header) = frame::decode(self.unread(self.scan))
+                && header.body_len >= BY_REFERENCE_IN as u64
+            {
+                self.assemble(header, None)?;
+            }
+        }
+    }
+
+    /// Appends what fits into the tail, or into a chunk made for it; returns the rest.
+    fn append<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if !self.is_bytes() || self.at == self.capacity() {
+            let partial = self.at - self.scan.min(self.at);
+            let partial = if self.is_bytes() { partial } else { 0 };
+            let size = (partial + bytes.len()).next_power_of_two().clamp(512, SLAB + 64) - 64;
+            // A partial frame here is smaller than BY_REFERENCE_IN, so there is always room.
+            let fresh = Chunk::bytes(size.max(partial + 448), true);
+            let from = if self.is_bytes() { self.scan } else { self.at };
+            self.carry_over(fresh, from);
+        }
+        let take = bytes.len().min(self.capacity() - self.at);
+        let (now, rest) = bytes.split_at(take);
+        // SAFETY: the room was checked; the bytes beyond `at` are this end's alone.
+        unsafe {
+            let to = Chunk::data(self.tail).add(self.at);
+            std::ptr::copy_nonoverlapping(now.as_ptr(), to, take);
+        }
+        self.at += take;
+        rest
+    }
+
+    /// Walks over the frames that have become whole since the last walk.
+    ///
+    /// # Errors
+    /// The frame at which the walk stopped is larger than the limit.
+    pub fn walk(&mut self, seen: &mut dyn FnMut(Seen<'_>)) -> Result<(), FillFault> {
+        while let Some(header) = frame::decode(self.unread(self.scan)) {
+            if header.body_len > self.max_frame {
+                return Err(FillFault::TooLarge);
+            }
+            let rest = self.at - self.scan - header.header_len;
+            if header.body_len > rest as u64 {
+                break;
+            }
+            let body = self.scan + header.header_len;
+            let end = body + header.body_len as usize;
+            if header.flags & frame::COMMAND != 0 {
+                let position = self.scanned();
+                seen(Seen::Command(position, &self.unread(body)[..end - body]));
+            } else {
+                self.mid_message = header.flags & frame::MORE != 0;
+                if !self.mid_message {
+                    self.walked += 1;
+                    seen(Seen::Message);
+                }
+            }
+            self.scan = end;
+        }
+        Ok(())
+    }
+
+    // ---- both ------------------------------------------------------------------------------
+
+    /// Seals the tail at `from` and goes on in `fresh`, which gets what lies beyond.
+    fn carry_over(&mut self, fresh: Link, from: usize) {
+        let length = self.unread(from.min(self.at)).len();
+        let position = self.base() + from as u64;
+        // SAFETY: the fresh chunk is ours alone and has room; the tail is alive, and what lies
+        // beyond `from` has been written.
+        unsafe {
+            Chunk::rewind(fresh, position, self.generation);
+            let bytes = Chunk::data(self.tail).add(from);
+            std::ptr::copy_nonoverlapping(bytes, Chunk::data(fresh), length);
+            Chunk::store(fresh, Word::open(0, length));
+        }
+        self.seal(from, fresh);
+        self.at = length;
+        self.scan = 0;
+    }
+
+    fn seal(&mut self, end: usize, next: Link) {
+        // SAFETY: the tail is alive and this is its producer; the link is stored before the word
+        // that makes the reader follow it.
+        unsafe {
+            Chunk::set_next(self.tail, Some(next));
+            Chunk::store(self.tail, Word::sealed(0, end, false));
+        }
+        self.tail = next;
+    }
+
+    /// Takes the partial frame at `scan` out of the tail into a block that grows.
+    fn assemble(
+        &mut self,
+        header: frame::Header,
+        reader: Option<&mut Reader>,
+    ) -> Result<(), FillFault> {
+        let body_len = usize::try_from(header.body_len).map_err(|_too_large| FillFault::TooLarge)?;
+        let mut buffer = Buffer::with_capacity(body_len.min(ANNOUNCED))
+            .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+        let body = self.unread((self.scan + header.header_len).min(self.at));
+        buffer.extend_from_slice(body).map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+        let flags = header.flags & (frame::MORE | frame::COMMAND);
+        self.at = self.scan;
+        self.publish(self.at);
+        if let Some(reader) = reader
+            && reader.link == self.tail
+        {
+            reader.end = self.at;
+        }
+        self.assembly = Some(Assembly { flags, body_len: header.body_len, buffer });
+        Ok(())
+    }
+
+    /// Appends the large frame if it is complete.
+    fn finish_assembly(&mut self) -> bool {
+        let Some(assembly) = self.assembly.take_if(|assembly| assembly.missing() == 0) else {
+            return false;
+        };
+        let position = self.base() + self.at as u64;
+        let message = Message::from_buffer(assembly.buffer);
+        let reference = Reference::new(assembly.flags, message);
+        let wire = reference.len() as u64;
+        let link = Chunk::reference(reference);
+        // SAFETY: ours alone until it is sealed in.
+        unsafe {
+            // One step of the chunk stands for all of the frame.
+            Chunk::rewind(link, position + wire - 1, self.generation);
+            Chunk::store(link, Word::open(0, 1));
+        }
+        let end = self.at;
+        self.seal(end, link);
+        self.at = 1;
+        self.scan = 1;
+        self.mid_message = assembly.flags & frame::MORE != 0;
+        if !self.mid_message {
+            self.walked += 1;
+        }
+        true
+    }
+
+    /// A new connection begins: what was incomplete is forgotten, what follows is marked as its.
+    pub fn begin_generation(&mut self) {
+        self.assembly = None;
+        self.generation += 1;
+        let fresh = Chunk::bytes(448, true);
+        // The reader discards what it finds incomplete before a chunk of another generation.
+        let end = if self.is_bytes() { self.scan } else { self.at };
+        let position = self.base() + end as u64;
+        // SAFETY: the fresh chunk is ours alone.
+        unsafe { Chunk::rewind(fresh, position, self.generation) };
+        self.seal(end, fresh);
+        self.at = 0;
+        self.scan = 0;
+        self.mid_message = false;
+    }
+}
+
+impl Assembly {
+    fn missing(&self) -> usize {
+        (self.body_len - self.buffer.len() as u64) as usize
+    }
+
+    fn room(&mut self) -> Result<&mut [u8], FillFault> {
+        if self.buffer.len() == self.buffer.capacity() {
+            let double = (self.buffer.capacity() as u64 * 2).min(self.body_len) as usize;
+            self.buffer.grow_to(double).map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+        }
+        let missing = self.missing();
+        let room = self.buffer.spare_mut();
+        let room_len = room.len().min(missing);
+        Ok(&mut room[..room_len])
+    }
+}
+
+impl std::fmt::Debug for Fill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fill")
+            .field("bytes", &self.bytes)
+            .field("walked", &self.walked)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}

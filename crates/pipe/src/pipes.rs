@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The application's ends of a socket's connections, as the patterns see them.
+
+use ferromq_message::{Message, Metadata};
+
+use crate::pool::Pool;
+use crate::reader::Reader;
+use crate::writer::Writer;
+
+/// Names a pipe within its socket. Numbers are used again after a pipe has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PipeId(u32);
+
+impl PipeId {
+    /// The number, for tables kept beside [`Pipes`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A frame on its way out.
+#[derive(Debug)]
+pub enum Outgoing<'a> {
+    /// To be copied.
+    Bytes(&'a [u8]),
+    /// To be moved if it is worth it. Left empty when it has been sent, untouched otherwise.
+    Message(&'a mut Message),
+}
+
+impl Outgoing<'_> {
+    /// The body.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Message(message) => message,
+        }
+    }
+}
+
+/// What a socket knows of the peer at the other end of a pipe.
+#[derive(Debug, Clone, Default)]
+pub struct Peer {
+    /// The routing id it introduced itself with; empty if none.
+    pub routing_id: Vec<u8>,
+    /// Properties to be attached to its messages.
+    pub metadata: Option<Metadata>,
+}
+
+/// Both directions of one connection, the application's ends.
+#[derive(Debug)]
+pub struct Pipe {
+    /// Towards the peer.
+    pub writer: Writer,
+    /// From the peer.
+    pub reader: Reader,
+    /// The peer.
+    pub peer: Peer,
+    /// Most messages that may wait for the peer.
+    limit: u64,
+    /// The last view of how many messages the peer's side is through with.
+    seen_taken: u64,
+    /// Messages dropped because the queue was full.
+    pub dropped: u64,
+    /// How often a message found the queue full.
+    pub stalls: u64,
+}
+
+impl Pipe {
+    /// A pipe whose queue towards the peer holds `high_water_mark` messages; 0 is no limit.
+    #[must_use]
+    pub fn new(writer: Writer, reader: Reader, peer: Peer, high_water_mark: u64) -> Self {
+        let mut pipe =
+            Self { writer, reader, peer, limit: 0, seen_taken: 0, dropped: 0, stalls: 0 };
+        pipe.set_high_water_mark(high_water_mark);
+        pipe
+    }
+
+    /// Most messages that may wait for the peer; 0 is no limit.
+    pub fn set_high_water_mark(&mut self, messages: u64) {
+        self.limit = if messages == 0 { u64::MAX } else { messages };
+    }
+
+    /// The high-water mark in force; `u64::MAX` is no limit.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Messages that wait for the peer, by the last view.
+    #[inline(always)]
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.writer.messages() - self.seen_taken
+    }
+
+    /// Looks how far the peer's side has come.
+    #[inline]
+    pub fn refresh(&mut self) {
+        self.seen_taken = self.writer.taken();
+    }
+}
+
+/// All pipes of a socket.
+#[derive(Debug, Default)]
+pub struct Pipes {
+    slots: Vec<Option<Pipe>>,
+    free: Vec<u32>,
+    live: usize,
+    /// Chunks for all of them.
+    pub pool: Pool,
+    /// Whether a full queue may be looked at again in this call. A tight loop of sends that do
+    /// not wait must see the queue full, although the kernel empties it all the time.
+    pub may_refresh: bool,
+}
+
+impl Pipes {
+    /// No pipes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a pipe.
+    pub fn insert(&mut self, pipe: Pipe) -> PipeId {
+        self.live += 1;
+        if let Some(index) = self.free.pop() {
+            self.slots[index as usize] = Some(pipe);
+            return PipeId(index);
+        }
+        self.slots.push(Some(pipe));
+        PipeId(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Takes a pipe out.
+    pub fn remove(&mut self, id: PipeId) -> Option<Pipe> {
+        let pipe = self.slots.get_mut(id.index())?.take()?;
+        self.free.push(id.0);
+        self.live -= 1;
+        Some(pipe)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// A pipe.
+    #[inline(always)]
+    #[must_use]
+    pub fn get(&self, id: PipeId) -> Option<&Pipe> {
+        self.slots.get(id.index())?.as_ref()
+    }
+
+    /// A pipe.
+    #[inline(always)]
+    pub fn get_mut(&mut self, id: PipeId) -> Option<&mut Pipe> {
+        self.slots.get_mut(id.index())?.as_mut()
+    }
+
+    /// A pipe and the pool it takes its memory from.
+    #[inline(always)]
+    pub fn with_pool(&mut self, id: PipeId) -> Option<(&mut Pipe, &mut Pool)> {
+        Some((self.slots.get_mut(id.index())?.as_mut()?, &mut self.pool))
+    }
+
+    /// The names of all pipes.
+    pub fn ids(&self) -> impl Iterator<Item = PipeId> + '_ {
+        let present = |(index, slot): (usize, &Option<Pipe>)| slot.as_ref().map(|_| index as u32);
+        self.slots.iter().enumerate().filter_map(present).map(PipeId)
+    }
+
+    /// Whether a new message may be begun on this pipe.
+    #[inline(always)]
+    pub fn has_room(&mut self, id: PipeId) -> bool {
+        let may_refresh = self.may_refresh;
+        let Some(pipe) = self.get_mut(id) else { return false };
+        if pipe.waiting() < pipe.limit {
+            return true;
+        }
+        if !may_refresh {
+            return false;
+        }
+        pipe.refresh();
+        pipe.waiting() < pipe.limit
+    }
+
+    /// Appends a frame to a pipe, without asking whether there is room. A message is moved out of
+    /// `frame`.
+    #[inline(always)]
+    pub fn push(&mut self, id: PipeId, frame: &mut Outgoing<'_>, more: bool) {
+        let Some((pipe, pool)) = self.with_pool(id) else { return };
+        match frame {
+            Outgoing::Bytes(bytes) => pipe.writer.append(pool, bytes, more),
+            Outgoing::Message(message) => {
+                pipe.writer.append_message(pool, std::mem::take(*message), more);
+            }
+        }
+    }
+
+    /// Appends a frame that goes to other pipes too: bytes are copied, large messages shared.
+    #[inline]
+    pub fn push_shared(&mut self, id: PipeId, frame: &Outgoing<'_>, more: bool) {
+        let Some((pipe, pool)) = self.with_pool(id) else { return };
+        match frame {
+            Outgoing::Bytes(bytes) => pipe.writer.append(pool, bytes, more),
+            Outgoing::Message(message) if message.is_by_reference() => {
+                pipe.writer.append_message(pool, Message::clone(message), more);
+            }
+            Outgoing::Message(message) => pipe.writer.append(pool, message, more),
+        }
+    }
+}

@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The consuming end of a queue that gives frames to the application.
+//!
+//! Frames are parsed where they were read to. The first part of a message is given out only when
+//! its last part is there too, so that a message is never seen in part: not by a receive, not by
+//! a poll, not when the peer dies half-way.
+
+use ferromq_message::{Message, frame};
+
+use crate::chunk::{Chunk, Kind, Link, Word, copy};
+use crate::loom::Arc;
+use crate::queue::Shared;
+use crate::writer::DESCRIPTOR;
+
+/// Where a frame's body lies.
+#[derive(Clone, Copy)]
+enum Body {
+    /// In the chunk, behind a header.
+    Here,
+    /// In a message that lies so far behind the frame's first byte.
+    Descriptor(usize),
+    /// In the chunk as a whole.
+    Reference,
+}
+
+/// The frame that comes next.
+#[derive(Clone, Copy)]
+struct Head {
+    flags: u8,
+    body: Body,
+    header_len: usize,
+    body_len: usize,
+    /// How far to go for the next frame.
+    step: usize,
+}
+
+/// What a [`Reader`] finds at a place.
+enum Found {
+    Frame(Head),
+    /// The chunk is exhausted, or holds only a part of a frame.
+    Partial,
+}
+
+/// A command frame taken out of the stream, with its position in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandFrame {
+    /// Position of its header in the stream of this connection.
+    pub position: u64,
+    /// Name and data, without the frame header.
+    pub body: Box<[u8]>,
+}
+
+/// The consuming end: see the module documentation.
+pub struct Reader {
+    pub(crate) link: Link,
+    pub(crate) at: usize,
+    pub(crate) end: usize,
+    sealed: bool,
+    /// Whether the chunk holds bytes. Kept here, for the head of a chunk belongs to the producer's
+    /// cache.
+    plain: bool,
+    /// Frames that may be given out before the next look: those of one whole message.
+    left: u32,
+    inproc: bool,
+    taken: u64,
+    bytes: u64,
+    /// Generation of the connection that the next frame came from.
+    generation: u32,
+    commands: Vec<CommandFrame>,
+    /// How far a walk over an incomplete message has come, and how many frames it has passed.
+    walked: Option<(Link, usize, u32)>,
+    /// A chunk that has been passed and may be used again by this socket.
+    retired: Option<Link>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+// SAFETY: the chunks are shared with the producer only through the word protocol.
+unsafe impl Send for Reader {}
+
+impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>, inproc: bool) -> Self {
+        let link = shared.sentinel();
+        Self {
+            link,
+            at: 0,
+            end: 0,
+            sealed: false,
+            plain: false,
+            left: 0,
+            inproc,
+            taken: 0,
+            bytes: 0,
+            generation: 0,
+            commands: Vec::new(),
+            walked: None,
+            retired: None,
+            shared,
+        }
+    }
+
+    /// Messages given out so far.
+    #[inline(always)]
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Bytes given out so far, as they went over the wire.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Which connection the next frame came from: counts reconnects.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Whether the application has begun a message and not taken its last part.
+    #[inline]
+    #[must_use]
+    pub fn is_mid_message(&self) -> bool {
+        self.left > 0
+    }
+
+    /// Commands found on the way to the messages.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_commands(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
+    /// Takes the commands found so far.
+    pub fn take_commands(&mut self) -> Vec<CommandFrame> {
+        std::mem::take(&mut self.commands)
+    }
+
+    /// Whether a whole message (or the rest of one) is there.
+    #[inline(always)]
+    pub fn is_ready(&mut self) -> bool {
+        if self.left > 0 {
+            return true;
+        }
+        if self.end.saturating_sub(self.at) >= 2 {
+            // SAFETY: two bytes below the published end.
+            let [flags, len] = unsafe { self.here().cast::<[u8; 2]>().read_unaligned() };
+            if flags == 0 && self.end - self.at >= 2 + usize::from(len) && self.plain {
+                self.left = 1;
+                return true;
+            }
+        }
+        self.look()
+    }
+
+    #[inline(always)]
+    fn here(&self) -> *const u8 {
+        // SAFETY: `at` is at most the published end.
+        unsafe { Chunk::data(self.link).add(self.at) }
+    }
+
+    /// The slow look: fresh words, next chunks, commands, several parts.
+    #[inline(never)]
+    fn look(&mut self) -> bool {
+        loop {
+            match self.find(self.link, self.at, self.end) {
+                Found::Frame(head) if head.flags & frame::COMMAND != 0 => self.pop_command(head),
+                Found::Frame(head) if head.flags & frame::MORE == 0 => {
+                    self.left = 1;
+                    self.walked = None;
+                    return true;
+                }
+                Found::Frame(_) => match self.walk() {
+                    Walk::Whole(frames) => {
+                        self.left = frames;
+                        self.walked = None;
+                        return true;
+                    }
+                    Walk::Torn(next) => self.move_on(next),
+                    Walk::Incomplete => {
+                        if !self.reload() {
+                            return false;
+                        }
+                    }
+                },
+                Found::Partial => {
+                    if self.reload() {
+                        continue;
+                    }
+                    // SAFETY: the reader's chunk is alive.
+                    match (self.sealed, unsafe { Chunk::next(self.link) }) {
+                        // What is left here was moved to the front of the next chunk, or died
+                        // with its connection.
+                        (true, Some(next)) => self.move_on(next),
+                        _ => return false,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Loads the chunk's word again; whether that showed anything new.
+    fn reload(&mut self) -> bool {
+        // SAFETY: the reader's chunk is alive.
+        let word = unsafe { Chunk::load(self.link) };
+        let news = word.end() != self.end || word.is_sealed() != self.sealed;
+        self.end = word.end();
+        self.sealed = word.is_sealed();
+        news
+    }
+
+    fn move_on(&mut self, next: Link) {
+        let old = self.link;
+        self.link = next;
+        self.at = 0;
+        // SAFETY: the next chunk is alive: the chain goes on from the reader.
+        let (word, head) = unsafe { (Chunk::load(next), next.as_ref()) };
+        self.end = word.end();
+        self.sealed = word.is_sealed();
+        self.plain = head.kind == Kind::Bytes;
+        self.generation = head.generation;
+        if let Some((link, _, _)) = self.walked
+            && link == old
+        {
+            self.walked = None;
+        }
+        // SAFETY: the only consumer has passed it, and the producer left it when it sealed it.
+        unsafe {
+            if self.inproc {
+                self.shared.recycle(old);
+            } else if let Some(older) = self.retired.replace(old) {
+                Chunk::free(older);
+            }
+        }
+    }
+
+    /// A chunk that has been passed, to be used again.
+    pub(crate) fn take_retired(&mut self) -> Option<Link> {
+        self.retired.take()
+    }
+
+    /// What lies at a place that ends at `end`.
+    fn find(&self, link: Link, at: usize, end: usize) -> Found {
+        if at >= end {
+            return Found::Partial;
+        }
+        // SAFETY: the chunk is alive and the bytes below `end` are published.
+        unsafe {
+            if (*link.as_ptr()).kind == Kind::Reference {
+                let frame = &*Chunk::frame(link);
+                let header_len = usize::from(frame.header_len);
+                return Found::Frame(Head {
+                    flags: frame.flags(),
+                    body: Body::Reference,
+                    header_len,
+                    body_len: frame.body.len(),
+                    step: 1,
+                });
+            }
+            let here = Chunk::data(link).add(at).cast_const();
+            if self.inproc && *here & DESCRIPTOR != 0 {
+                let offset = usize::from(*here.add(1));
+                let body_len = (*here.add(offset).cast::<Message>()).len();
+                return Found::Frame(Head {
+                    flags: *here & (frame::MORE | frame::COMMAND),
+                    body: Body::Descriptor(offset),
+                    header_len: frame::header_len(body_len),
+                    body_len,
+                    step: offset + size_of::<Message>(),
+                });
+            }
+            let bytes = std::slice::from_raw_parts(here, end - at);
+            let Some(header) = frame::decode(bytes) else { return Found::Partial };
+            if header.body_len > (end - at - header.header_len) as u64 {
+                return Found::Partial;
+            }
+            let body_len = header.body_len as usize;
+            Found::Frame(Head {
+                flags: header.flags,
+                body: Body::Here,
+                header_len: header.header_len,
+                body_len,
+                step: header.header_len + body_len,
+            })
+        }
+    }
+
+    /// Looks for the end of the message that begins here.
+    fn walk(&mut self) -> Walk {
+        let (mut link, mut at, mut frames) = self.walked.unwrap_or((self.link, self.at, 0));
+        loop {
+            // SAFETY: chunks from the reader on are alive.
+            let word = unsafe { Chunk::load(link) };
+            match self.find(link, at, word.end()) {
+                Found::Frame(head) => {
+                    at += head.step;
+                    if head.flags & frame::COMMAND != 0 {
+                        continue;
+                    }
+                    frames += 1;
+                    if head.flags & frame::MORE == 0 {
+                        return Walk::Whole(frames);
+                    }
+                }
+                Found::Partial => {
+                    // SAFETY: as above.
+                    let next = unsafe { Chunk::next(link) }.filter(|_| word.is_sealed());
+                    let Some(next) = next else {
+                        self.walked = Some((link, at, frames));
+                        return Walk::Incomplete;
+                    };
+                    // SAFETY: as above; the generation is written before the chunk is linked.
+                    if unsafe { (*next.as_ptr()).generation != (*link.as_ptr()).generation } {
+                        return self.tear(next);
+                    }
+                    (link, at) = (next, 0);
+                }
+            }
+        }
+    }
+
+    /// The connection died inside the message: everything before `next` goes.
+    fn tear(&mut self, next: Link) -> Walk {
+        self.walked = None;
+        loop {
+            // SAFETY: the chain from the reader leads to `next`.
+            match unsafe { Chunk::next(self.link) } {
+                Some(link) if link != next => self.move_on(link),
+                _ => return Walk::Torn(next),
+            }
+        }
+    }
+
+    fn pop_command(&mut self, head: Head) {
+        // SAFETY: the reader's chunk is alive.
+        let position = unsafe { (*self.link.as_ptr()).base } + self.at as u64;
+        let body = match head.body {
+            // SAFETY: `find` has seen the whole frame below the published end.
+            Body::Here => unsafe {
+                std::slice::from_raw_parts(self.here().add(head.header_len), head.body_len)
+            },
+            // SAFETY: a published reference chunk holds its frame.
+            Body::Reference => unsafe { &(*Chunk::frame(self.link)).body },
+            Body::Descriptor(_) => &[],
+        };
+        self.commands.push(CommandFrame { position, body: body.into() });
+        self.at += head.step;
+        self.bytes += (head.header_len + head.body_len) as u64;
+    }
+
+    /// The frame that comes next; only after [`is_ready`](Self::is_ready).
+    fn head(&mut self) -> Option<Head> {
+        loop {
+            match self.find(self.link, self.at, self.end) {
+                Found::Frame(head) if head.flags & frame::COMMAND != 0 => self.pop_command(head),
+                Found::Frame(head) => return Some(head),
+                Found::Partial => {
+                    if self.reload() {
+                        continue;
+                    }
+                    // SAFETY: the reader's chunk is alive.
+                    let next = unsafe { Chunk::next(self.link) }.filter(|_| self.sealed)?;
+                    self.move_on(next);
+                }
+            }
+        }
+    }
+
+    /// Looks at the next frame without taking it: MORE flag and body.
+    #[inline]
+    pub fn peek(&mut self) -> Option<(bool, &[u8])> {
+        if !self.is_ready() {
+            return None;
+        }
+        let head = self.head()?;
+        // SAFETY: the frame is wholly below the published end; the borrow keeps the reader.
+        let body = unsafe {
+            match head.body {
+                Body::Here => {
+                    std::slice::from_raw_parts(self.here().add(head.header_len), head.body_len)
+                }
+                Body::Reference => (*Chunk::frame(self.link)).body.as_slice(),
+                Body::Descriptor(offset) => (*self.here().add(offset).cast::<Message>()).as_slice(),
+            }
+        };
+        Some((head.flags & frame::MORE != 0, body))
+    }
+
+    /// Copies the next frame's body into `buffer`, as much as fits, and takes the frame. Returns
+    /// its full length and MORE flag.
+    #[inline(always)]
+    pub fn take_into(&mut self, buffer: &mut [u8]) -> Option<(usize, bool)> {
+        if !self.is_ready() {
+            return None;
+        }
+        if self.end.saturating_sub(self.at) >= 2 {
+            // SAFETY: two bytes below the published end.
+            let [flags, len] = unsafe { self.here().cast::<[u8; 2]>().read_unaligned() };
+            let len = usize::from(len);
+            if flags & !frame::MORE == 0 && self.end - self.at >= 2 + len && self.plain {
+                // SAFETY: the whole frame is below the published end, and the copy is cut to the
+                // buffer.
+                unsafe {
+                    copy(self.here().add(2), buffer.as_mut_ptr(), len.min(buffer.len()));
+                }
+                self.pass(2 + len, (2 + len) as u64, flags);
+                return Some((len, flags != 0));
+            }
+        }
+        self.take_into_slow(buffer)
+    }
+
+    #[inline(never)]
+    fn take_into_slow(&mut self, buffer: &mut [u8]) -> Option<(usize, bool)> {
+        let head = self.head()?;
+        let more = head.flags & frame::MORE != 0;
+        if matches!(head.body, Body::Here) {
+            let len = head.body_len.min(buffer.len());
+            // SAFETY: the whole frame is below the published end, and the copy is cut to the
+            // buffer.
+            unsafe { copy(self.here().add(head.header_len), buffer.as_mut_ptr(), len) };
+            self.pass_head(head);
+        } else {
+            let message = self.take_reference(head);
+            let len = message.len().min(buffer.len());
+            buffer[..len].copy_from_slice(&message[..len]);
+        }
+        Some((head.body_len, more))
+    }
+
+    /// Takes the next frame as a message; MORE is set on it if parts follow.
+    #[inline]
+    pub fn take(&mut self) -> Option<Message> {
+        if !self.is_ready() {
+            return None;
+        }
+        let head = self.head()?;
+        let mut message = if matches!(head.body, Body::Here) {
+            // SAFETY: the whole frame is below the published end.
+            let bytes = unsafe {
+                std::slice::from_raw_parts(self.here().add(head.header_len), head.body_len)
+            };
+            let message = Message::copy_from_slice(bytes);
+            self.pass_head(head);
+            message
+        } else {
+            self.take_reference(head)
+        };
+        message.set_more(head.flags & frame::MORE != 0);
+        Some(message)
+    }
+
+    /// Takes the next frame and drops it.
+    pub fn skip(&mut self) -> bool {
+        if !self.is_ready() {
+            return false;
+        }
+        let Some(head) = self.head() else { return false };
+        if matches!(head.body, Body::Here) {
+            self.pass_head(head);
+        } else {
+            drop(self.take_reference(head));
+        }
+        true
+    }
+
+    fn take_reference(&mut self, head: Head) -> Message {
+        // SAFETY: the next frame is of this kind, published whole, and taken exactly once: the
+        // reader moves past it at once (a reference chunk keeps an empty message to drop).
+        let message = unsafe {
+            match head.body {
+                Body::Descriptor(offset) => self.here().add(offset).cast::<Message>().read(),
+                Body::Reference => std::mem::take(&mut (*Chunk::frame(self.link)).body),
+                Body::Here => Message::new(),
+            }
+        };
+        self.pass_head(head);
+        message
+    }
+
+    #[inline]
+    fn pass_head(&mut self, head: Head) {
+        self.pass(head.step, (head.header_len + head.body_len) as u64, head.flags);
+    }
+
+    #[inline(always)]
+    fn pass(&mut self, step: usize, wire: u64, flags: u8) {
+        self.at += step;
+        self.bytes += wire;
+        self.left -= 1;
+        if flags & frame::MORE == 0 {
+            self.taken += 1;
+            self.shared.set_taken(self.taken);
+        }
+    }
+
+    /// Drops every whole message that is there; returns how many.
+    pub fn discard(&mut self) -> u64 {
+        let before = self.taken;
+        while self.skip() {}
+        self.taken - before
+    }
+
+    /// Refreshes the view after the producing end, in the same hands, has changed the chunk.
+    pub(crate) fn set_place(&mut self, link: Link, at: usize, word: Word) {
+        self.link = link;
+        self.at = at;
+        self.end = word.end();
+        self.sealed = word.is_sealed();
+        self.walked = None;
+        // SAFETY: alive: the caller has just put it there.
+        let head = unsafe { link.as_ref() };
+        self.plain = head.kind == Kind::Bytes;
+        self.generation = head.generation;
+    }
+}
+
+enum Walk {
+    /// The message has this many frames and all are there.
+    Whole(u32),
+    Incomplete,
+    /// The message ended with its connection; the next one begins in this chunk.
+    Torn(Link),
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(link) = self.retired.take() {
+            // SAFETY: passed by the only consumer.
+            unsafe { Chunk::free(link) };
+        }
+        self.shared.leave(self.link, self.at);
+    }
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader")
+            .field("taken", &self.taken)
+            .field("bytes", &self.bytes)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the tests need beside Rust: the real libzmq in two versions, and pyzmq.
+//!
+//! As root the Debian packages are installed; otherwise they are unpacked into
+//! `target/sysroot`. What is there already costs no network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::run::{Run, cargo, found_on_path};
+use crate::workspace;
+
+/// The word `setup`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let unpack = match arguments {
+        [] => false,
+        [flag] if flag == "--unpack" => true,
+        _ => bail!("takes --unpack or nothing"),
+    };
+    let missing = everything(unpack);
+    ensure!(missing == 0, "{missing} things could not be had");
+    Ok(())
+}
+
+/// Sees to everything and says what could not be had; how many things that are.
+pub(crate) fn everything(unpack: bool) -> usize {
+    let steps: [(&str, &dyn Fn() -> Result<String>); 3] = [
+        ("Debian packages", &|| debian(unpack)),
+        ("pyzmq", &pyzmq),
+        ("libzmq 4.3.5", &built_libzmq),
+    ];
+    let mut missing = 0;
+    for (name, step) in steps {
+        match step() {
+            Ok(how) => println!("setup: {name}: {how}"),
+            Err(error) => {
+                println!("setup: {name}: FAILED: {error:#}");
+                missing += 1;
+            }
+        }
+    }
+    missing
+}
+
+fn debian(unpack: bool) -> Result<String> {
+    let missing: Vec<&str> = DEBIAN
+        .into_iter()
+        .filter(|package| !is_installed(package))
+        .collect();
+    if missing.is_empty() && !unpack {
+        return Ok("installed".to_owned());
+    }
+    ensure!(
+        found_on_path("apt-get"),
+        "{}: no apt-get here",
+        missing.join(", ")
+    );
+    if unpack || !is_root()? {
+        return unpack_into_sysroot(if unpack { &DEBIAN } else { &missing });
+    }
+    let install = || {
+        Run::new(
+            "apt-get",
+            ["install", "--yes", "--quiet", "--no-install-recommends"],
+        )
+        .arguments(&missing)
+        .environment("DEBIAN_FRONTEND", "noninteractive")
+    };
+    // The package lists of a fresh machine are empty or old: fetched once, then tried for good.
+    if !install().succeeds() {
+        Run::new("apt-get", ["update", "--quiet"]).status()?;
+        install().status().with_context(|| missing.join(", "))?;
+    }
+    Ok(format!("installed {}", missing.join(", ")))
+}
+
+/// Fetches the packages and what they need that is not on this machine, and unpacks them.
+fn unpack_into_sysroot(packages: &[&str]) -> Result<String> {
+    let sysroot = workspace::target().join("sysroot");
+    let done = |package: &str| sysroot.join("unpacked").join(package);
+    if packages.iter().all(|package| done(package).exists()) {
+        return Ok(format!("unpacked in {}", sysroot.display()));
+    }
+    fs::create_dir_all(sysroot.join("unpacked"))?;
+    let archives = sysroot.join("archives");
+    fs::create_dir_all(&archives)?;
+    for package in packages {
+        for needed in with_dependencies(package)? {
+            if done(&needed).exists() {
+                continue;
+            }
+            let fetched = Run::new("apt-get", ["download", &needed])
+                .folder(&archives)
+                .status();
+            fetched.with_context(|| format!("{needed}, for {package}"))?;
+            for archive in fs::read_dir(&archives)? {
+                let archive = archive?.path();
+                let (from, to) = (archive.to_string_lossy(), sysroot.to_string_lossy());
+                Run::new("dpkg", ["-x", &from, &to]).status()?;
+                fs::remove_file(&archive)?;
+            }
+            fs::write(done(&needed), "")?;
+        }
+    }
+    Ok(format!("unpacked into {}", sysroot.display()))
+}
+
+/// The package itself and every package it depends on that is not installed.
+fn with_dependencies(package: &str) -> Result<Vec<String>> {
+    let text = Run::new(
+        "apt-cache",
+        ["depends", "--recurse", "--no-recommends", "--no-suggests"],
+    )
+    .arguments([
+        "--no-conflicts",
+        "--no-breaks",
+        "--no-replaces",
+        "--no-enhances",
+        package,
+    ])
+    .output()
+    .with_context(|| format!("{package} (apt-get update is needed once)"))?;
+    let names = text
+        .lines()
+        .filter(|line| !line.starts_with([' ', '|', '<']));
+    let mut needed = vec![package.to_owned()];
+    needed.extend(
+        names
+            .filter(|name| *name != package && !is_installed(name))
+            .map(str::to_owned),
+    );
+    Ok(needed)
+}
+
+fn is_installed(package: &str) -> bool {
+    Run::new(
+        "dpkg-query",
+        ["--show", "--showformat", "${db:Status-Status}", package],
+    )
+    .quiet_output()
+    .is_some_and(|text| text.starts_with("installed"))
+}
+
+fn is_root() -> Result<bool> {
+    Ok(Run::new("id", ["-u"]).output()?.trim() == "0")
+}
+
+/// pyzmq as PyPI has it (with a libzmq of its own), for the `python3` on the path.
+fn pyzmq() -> Result<String> {
+    if !found_on_path("python3") {
+        return Ok("not needed, no python3 here".to_owned());
+    }
+    let folder = workspace::target().join("pyenv");
+    if imports(&folder) {
+        return Ok(format!("in {}", folder.display()));
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?; // of another Python, or half there
+    }
+    if !Run::new("python3", ["-m", "pip", "--version"]).succeeds() && is_root()? {
+        Run::new("apt-get", ["install", "--yes", "--quiet", "python3-pip"]).status()?;
+    }
+    Run::new(
+        "python3",
+        [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ],
+    )
+    .arguments(["--no-input", "--root-user-action=ignore", "--target"])
+    .arguments([&folder])
+    .arguments([PYZMQ])
+    .status()?;
+    ensure!(
+        imports(&folder),
+        "{PYZMQ} is installed but cannot be imported"
+    );
+    Ok(format!("into {}", folder.display()))
+}
+
+fn imports(folder: &Path) -> bool {
+    // From the folder itself, so that no other pyzmq answers.
+    Run::new(
+        "python3",
+        [
+            "-c",
+            "import zmq.backend, sys; sys.exit(not zmq.__file__.startswith(sys.argv[1]))",
+        ],
+    )
+    .arguments([folder])
+    .environment("PYTHONPATH", folder)
+    .succeeds()
+}
+
+/// Built by the interop crate, which knows where the sources are.
+fn built_libzmq() -> Result<String> {
+    let text = cargo([
+        "run",
+        "--quiet",
+        "--package",
+        "ferromq-interop",
+        "--bin",
+        "libzmq-build",
+    ])
+    .output()?;
+    let mut libraries = text.lines().filter_map(|line| line.split_once(' '));
+    let (_, path) = libraries
+        .find(|(name, _)| *name == "4.3.5")
+        .context("was not built")?;
+    Ok(PathBuf::from(path).display().to_string())
+}
+
+/// The real libzmq with its header, and its Python binding.
+const DEBIAN: [&str; 3] = ["libzmq5", "libzmq3-dev", "python3-zmq"];
+const PYZMQ: &str = "pyzmq>=26,<28";

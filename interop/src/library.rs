@@ -23,9 +23,14 @@ impl LibZmq {
     /// that is mapped into this process.
     pub fn open(path: &Path) -> Outcome<&'static Self> {
         if !path.is_absolute() {
-            return Err(Failure::new(format!("{} is not an absolute path", path.display())));
+            return Err(Failure::new(format!(
+                "{} is not an absolute path",
+                path.display()
+            )));
         }
-        let path = path.canonicalize().map_err(|e| Failure::from(e).within(path.display()))?;
+        let path = path
+            .canonicalize()
+            .map_err(|e| Failure::from(e).within(path.display()))?;
         // SAFETY: libzmq's initialisers may run in any process at any time.
         let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }
             .map_err(|e| Failure::new(e.to_string()))?;
@@ -35,13 +40,20 @@ impl LibZmq {
             .map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
         let mapped = mapped_libraries()?;
         if mapped != [path.clone()] {
-            return Err(Failure::new(format!("mapped is {mapped:?}, not {} alone", path.display())));
+            return Err(Failure::new(format!(
+                "mapped is {mapped:?}, not {} alone",
+                path.display()
+            )));
         }
         let mut version = (0, 0, 0);
         let (major, minor, patch) = (&raw mut version.0, &raw mut version.1, &raw mut version.2);
         // SAFETY: three valid places for an int.
         unsafe { (functions.zmq_version)(major, minor, patch) };
-        Ok(Box::leak(Box::new(Self { functions, version, path })))
+        Ok(Box::leak(Box::new(Self {
+            functions,
+            version,
+            path,
+        })))
     }
 
     /// What `zmq_version` answers.
@@ -66,12 +78,22 @@ impl LibZmq {
         // SAFETY: any number is allowed.
         let text = unsafe { (self.functions.zmq_strerror)(code) };
         // SAFETY: zmq_strerror gives a terminated string that is good until the next call.
-        let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
-        ZmqError { function, code, text }
+        let text = unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned();
+        ZmqError {
+            function,
+            code,
+            text,
+        }
     }
 
     fn check(&self, function: &'static str, result: c_int) -> Result<c_int, ZmqError> {
-        if result < 0 { Err(self.last_error(function)) } else { Ok(result) }
+        if result < 0 {
+            Err(self.last_error(function))
+        } else {
+            Ok(result)
+        }
     }
 }
 
@@ -133,7 +155,11 @@ impl Context {
     pub fn new(library: &'static LibZmq) -> Result<Self, ZmqError> {
         // SAFETY: no arguments.
         let raw = unsafe { (library.functions.zmq_ctx_new)() };
-        if raw.is_null() { Err(library.last_error("zmq_ctx_new")) } else { Ok(Self { library, raw }) }
+        if raw.is_null() {
+            Err(library.last_error("zmq_ctx_new"))
+        } else {
+            Ok(Self { library, raw })
+        }
     }
 
     /// Sets a context option by its number.
@@ -157,7 +183,10 @@ impl Context {
         if raw.is_null() {
             return Err(self.library.last_error("zmq_socket"));
         }
-        Ok(Socket { library: self.library, raw })
+        Ok(Socket {
+            library: self.library,
+            raw,
+        })
     }
 }
 
@@ -198,7 +227,11 @@ impl Socket {
 
     /// `zmq_disconnect`.
     pub fn disconnect(&mut self, endpoint: &str) -> Result<(), ZmqError> {
-        self.with_endpoint("zmq_disconnect", self.library.functions.zmq_disconnect, endpoint)
+        self.with_endpoint(
+            "zmq_disconnect",
+            self.library.functions.zmq_disconnect,
+            endpoint,
+        )
     }
 
     fn with_endpoint(
@@ -259,7 +292,9 @@ impl Socket {
     /// `ZMQ_LAST_ENDPOINT`.
     pub fn last_endpoint(&self) -> Result<String, ZmqError> {
         let bytes = self.bytes(ZMQ_LAST_ENDPOINT)?;
-        Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned())
+        Ok(String::from_utf8_lossy(&bytes)
+            .trim_end_matches('\0')
+            .to_owned())
     }
 
     fn read(&self, option: i32, at: *mut c_void, mut len: usize) -> Result<usize, ZmqError> {
@@ -346,7 +381,12 @@ impl Socket {
 
     /// Waits with `zmq_poll` for one of these events; which of them are there.
     pub fn ready(&mut self, events: i16, patience: Duration) -> Result<i16, ZmqError> {
-        let mut item = PollItem { socket: self.raw, fd: -1, events, revents: 0 };
+        let mut item = PollItem {
+            socket: self.raw,
+            fd: -1,
+            events,
+            revents: 0,
+        };
         let patience = c_long::try_from(patience.as_millis()).unwrap_or(c_long::MAX);
         // SAFETY: one item, of a socket that is there.
         let result = unsafe { (self.library.functions.zmq_poll)(&raw mut item, 1, patience) };

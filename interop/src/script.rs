@@ -89,7 +89,10 @@ impl FromStr for Part {
             return bytes(word).map(Self::Bytes);
         };
         let (len, seed) = pattern.split_once('.').ok_or_else(|| not_a("part", word))?;
-        Ok(Self::Pattern { len: number(len)?, seed: number(seed)? })
+        Ok(Self::Pattern {
+            len: number(len)?,
+            seed: number(seed)?,
+        })
     }
 }
 
@@ -113,7 +116,10 @@ impl Seen {
         if bytes.len() <= SHORT {
             return Self::Bytes(bytes.to_vec());
         }
-        Self::Hashed { len: bytes.len(), hash: hash(bytes) }
+        Self::Hashed {
+            len: bytes.len(),
+            hash: hash(bytes),
+        }
     }
 
     /// What a text is seen as.
@@ -139,7 +145,10 @@ impl FromStr for Seen {
             return bytes(word).map(Self::Bytes);
         };
         let (len, hash) = hashed.split_once('.').ok_or_else(|| not_a("part", word))?;
-        Ok(Self::Hashed { len: number(len)?, hash: number(hash)? })
+        Ok(Self::Hashed {
+            len: number(len)?,
+            hash: number(hash)?,
+        })
     }
 }
 
@@ -195,7 +204,11 @@ impl Tally {
         let sequence = self
             .sources
             .entry(u64::from_le_bytes(*source))
-            .or_insert(Sequence { first: number, next: number, ..Sequence::default() });
+            .or_insert_with(|| Sequence {
+                first: number,
+                next: number,
+                ..Sequence::default()
+            });
         sequence.count += 1;
         if number < sequence.next {
             sequence.stale += 1;
@@ -207,12 +220,23 @@ impl Tally {
 
     /// How many messages came in.
     pub fn count(&self) -> u64 {
-        self.foreign + self.sources.values().map(|sequence| sequence.count).sum::<u64>()
+        self.foreign
+            + self
+                .sources
+                .values()
+                .map(|sequence| sequence.count)
+                .sum::<u64>()
     }
 
     /// Whether this is all of these numbers from this source, once each, in order, and no more.
     pub fn is_exactly(&self, source: u64, first: u64, count: u64) -> bool {
-        let whole = Sequence { count, first, next: first + count, missing: 0, stale: 0 };
+        let whole = Sequence {
+            count,
+            first,
+            next: first + count,
+            missing: 0,
+            stale: 0,
+        };
         self.foreign == 0 && self.sources.len() == 1 && self.sources.get(&source) == Some(&whole)
     }
 }
@@ -220,7 +244,17 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "foreign={}", self.foreign)?;
-        for (source, Sequence { count, first, next, missing, stale }) in &self.sources {
+        for (
+            source,
+            Sequence {
+                count,
+                first,
+                next,
+                missing,
+                stale,
+            },
+        ) in &self.sources
+        {
             write!(f, " {source}={count}:{first}:{next}:{missing}:{stale}")?;
         }
         Ok(())
@@ -238,11 +272,20 @@ impl FromStr for Tally {
                 tally.foreign = number(value)?;
                 continue;
             }
-            let numbers = value.split(':').map(number).collect::<Result<Vec<u64>, _>>()?;
+            let numbers = value
+                .split(':')
+                .map(number)
+                .collect::<Result<Vec<u64>, _>>()?;
             let [count, first, next, missing, stale] = numbers[..] else {
                 return Err(not_a("tally", line));
             };
-            let sequence = Sequence { count, first, next, missing, stale };
+            let sequence = Sequence {
+                count,
+                first,
+                next,
+                missing,
+                stale,
+            };
             tally.sources.insert(number(name)?, sequence);
         }
         Ok(tally)
@@ -261,7 +304,9 @@ impl fmt::Display for Hex<'_> {
 
 /// Reads `x` and hexadecimal digits.
 pub fn bytes(word: &str) -> Result<Vec<u8>, Failure> {
-    let digits = word.strip_prefix('x').filter(|digits| digits.len() % 2 == 0 && digits.is_ascii());
+    let digits = word
+        .strip_prefix('x')
+        .filter(|digits| digits.len() % 2 == 0 && digits.is_ascii());
     let digits = digits.ok_or_else(|| not_a("byte string", word))?;
     (0..digits.len())
         .step_by(2)
@@ -308,7 +353,10 @@ mod tests {
         for part in [
             Part::Bytes(Vec::new()),
             Part::Bytes(vec![0, 255, 16]),
-            Part::Pattern { len: 1_000_001, seed: 7 },
+            Part::Pattern {
+                len: 1_000_001,
+                seed: 7,
+            },
         ] {
             assert_eq!(part.to_string().parse(), Ok(part));
         }
@@ -341,7 +389,9 @@ mod tests {
     fn a_tally_sees_gaps_repetition_and_strangers() {
         let tally = |numbers: &[u64]| {
             let mut tally = Tally::default();
-            numbers.iter().for_each(|n| tally.add(&[numbered(3, *n, 20)]));
+            numbers
+                .iter()
+                .for_each(|n| tally.add(&[numbered(3, *n, 20)]));
             tally
         };
         assert!(tally(&[5, 6, 7]).is_exactly(3, 5, 3));

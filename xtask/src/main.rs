@@ -59,14 +59,9 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
         "clippy" => cargo(["clippy", "--workspace", "--all-targets"])
             .arguments(["--", "-D", "warnings"])
             .status(),
-        "doc" => cargo([
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-        ])
-        .environment("RUSTDOCFLAGS", "-D warnings")
-        .status(),
+        "doc" => cargo(["doc", "--workspace", "--lib", "--no-deps"])
+            .environment("RUSTDOCFLAGS", "-D warnings")
+            .status(),
         "layers" => layers::run(),
         "loom" => test::loom(full).and_then(|counts| counts.verdict()),
         "fuzz-smoke" => cargo(["test", "--package", "ferromq-zmtp", "--test", "corpus"]).status(),
@@ -97,7 +92,7 @@ cargo xtask WORD
   layers                 dependencies and `unsafe` are as ARCHITECTURE.md lists them
   loom [--full]          the models of the lock-free structures
   fuzz-smoke             every committed fuzzing input is replayed
-  interop                the matrix against the real libzmq, as target/interop-matrix.md
+  interop                the matrix against the real libzmq, shown and in target/interop-*.md
   deny                   licences and sources of dependencies (skipped without cargo-deny)
   duplicates             no dependency is there in two versions
   setup [--unpack]       installs what the tests need; --unpack: into target/, as without root

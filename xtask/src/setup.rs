@@ -83,18 +83,19 @@ fn unpack_into_sysroot(packages: &[&str]) -> Result<String> {
     if packages.iter().all(|package| done(package).exists()) {
         return Ok(format!("unpacked in {}", sysroot.display()));
     }
-    fs::create_dir_all(sysroot.join("unpacked"))?;
     let archives = sysroot.join("archives");
     fs::create_dir_all(&archives)?;
+    fs::create_dir_all(sysroot.join("unpacked"))?;
+    let apt = Apt::new(&sysroot.join("apt"))?;
     for package in packages {
-        for needed in with_dependencies(package)? {
+        for needed in apt.with_dependencies(package)? {
             if done(&needed).exists() {
                 continue;
             }
-            let fetched = Run::new("apt-get", ["download", &needed])
+            apt.get(["download", "--quiet", &needed])
                 .folder(&archives)
-                .status();
-            fetched.with_context(|| format!("{needed}, for {package}"))?;
+                .status()
+                .with_context(|| format!("{needed}, for {package}"))?;
             for archive in fs::read_dir(&archives)? {
                 let archive = archive?.path();
                 let (from, to) = (archive.to_string_lossy(), sysroot.to_string_lossy());
@@ -107,31 +108,57 @@ fn unpack_into_sysroot(packages: &[&str]) -> Result<String> {
     Ok(format!("unpacked into {}", sysroot.display()))
 }
 
-/// The package itself and every package it depends on that is not installed.
-fn with_dependencies(package: &str) -> Result<Vec<String>> {
-    let text = Run::new(
-        "apt-cache",
-        ["depends", "--recurse", "--no-recommends", "--no-suggests"],
-    )
-    .arguments([
-        "--no-conflicts",
-        "--no-breaks",
-        "--no-replaces",
-        "--no-enhances",
-        package,
-    ])
-    .output()
-    .with_context(|| format!("{package} (apt-get update is needed once)"))?;
-    let names = text
-        .lines()
-        .filter(|line| !line.starts_with([' ', '|', '<']));
-    let mut needed = vec![package.to_owned()];
-    needed.extend(
-        names
-            .filter(|name| *name != package && !is_installed(name))
-            .map(str::to_owned),
-    );
-    Ok(needed)
+/// apt with package lists of its own, which anybody may fetch.
+struct Apt {
+    options: [String; 5],
+}
+
+impl Apt {
+    fn new(folder: &Path) -> Result<Self> {
+        let path = |name: &str| folder.join(name).display().to_string();
+        for name in ["lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(folder.join(name))?;
+        }
+        let apt = Self {
+            options: [
+                format!("--option=Dir::State::Lists={}", path("lists")),
+                format!("--option=Dir::Cache={}", path("cache")),
+                // Root would otherwise hand over to a user who may not write here.
+                "--option=APT::Sandbox::User=root".to_owned(),
+                "--option=Debug::NoLocking=true".to_owned(),
+                "--option=Acquire::Languages=none".to_owned(),
+            ],
+        };
+        apt.get(["update", "--quiet"]).status()?;
+        Ok(apt)
+    }
+
+    fn get<const N: usize>(&self, arguments: [&str; N]) -> Run {
+        Run::new("apt-get", arguments).arguments(&self.options)
+    }
+
+    /// The package itself and every package it depends on that is not installed.
+    fn with_dependencies(&self, package: &str) -> Result<Vec<String>> {
+        let text = Run::new("apt-cache", ["depends", "--recurse", "--no-recommends"])
+            .arguments([
+                "--no-suggests",
+                "--no-conflicts",
+                "--no-breaks",
+                "--no-replaces",
+            ])
+            .arguments(["--no-enhances", package])
+            .arguments(&self.options)
+            .output()
+            .with_context(|| package.to_owned())?;
+        let others = text
+            .lines()
+            .filter(|line| !line.starts_with([' ', '|', '<']))
+            .filter(|name| *name != package && !is_installed(name));
+        Ok(std::iter::once(package)
+            .chain(others)
+            .map(str::to_owned)
+            .collect())
+    }
 }
 
 fn is_installed(package: &str) -> bool {

@@ -62,13 +62,19 @@ pub(crate) fn loom(full: bool) -> Result<Counts> {
     count("loom", models)
 }
 
-/// The word `interop`: the matrix, and the table it leaves behind.
+/// The word `interop`: the matrix, and the tables it leaves behind.
 pub(crate) fn interop() -> Result<()> {
+    let tables = ["interop-harness.md", "interop-matrix.md"];
+    let tables = tables.map(|name| workspace::target().join(name));
+    for table in tables.iter().filter(|table| table.exists()) {
+        fs::remove_file(table)?;
+    }
     let tests = cargo(["test", "--package", "ferromq-interop", "--test", "matrix"]);
     let counts = count("interop", tests)?;
-    let table = workspace::target().join("interop-matrix.md");
-    if let Ok(text) = fs::read_to_string(&table) {
-        println!("{text}\n({})", table.display());
+    for table in &tables {
+        if let Ok(text) = fs::read_to_string(table) {
+            println!("\n{text}\n({})", table.display());
+        }
     }
     counts.verdict()
 }

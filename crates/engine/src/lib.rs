@@ -1,2 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Under construction.
+//! Everything that moves: contexts, sockets, connections, I/O threads.
+//!
+//! * [`Context`], [`Socket`]: what the two faces (the `ferromq` crate, the C library) are made of
+//! * `socket/`: the application's side of a socket
+//! * `connection`: what a socket and an I/O thread share of one connection
+//! * `io/`: I/O threads and the life of connections
+//! * `transport/`: tcp, ipc, inproc
+//! * [`poll()`], [`proxy()`], [`MonitorEvents`]: over sockets
+//!
+//! `ARCHITECTURE.md` describes the protocol between the threads.
+#![forbid(unsafe_code)]
+
+mod command;
+mod connection;
+mod context;
+mod io;
+mod monitor;
+mod policy;
+mod poll;
+mod proxy;
+mod shared;
+mod socket;
+mod transport;
+mod tuning;
+
+pub use command::Linger;
+pub use context::Context;
+pub use monitor::{MONITOR_QUEUE, MonitorEvents};
+pub use policy::Policy;
+pub use poll::{PollItem, PollTarget, poll};
+pub use proxy::{ProxyCommand, ProxyEnd, proxy, proxy_steerable};
+pub use socket::{PeerStatistics, Readiness, Socket, Ticket, Wait};
+
+pub use ferromq_pipe::Outgoing;

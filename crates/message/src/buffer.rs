@@ -29,7 +29,11 @@ impl Buffer {
     /// The memory comes zeroed from the allocator, which for large blocks means untouched pages.
     pub fn with_capacity(capacity: usize) -> Result<Self, OutOfMemory> {
         let block = Heap::allocate_zeroed(capacity)?;
-        Ok(Self { block, len: 0, init: capacity })
+        Ok(Self {
+            block,
+            len: 0,
+            init: capacity,
+        })
     }
 
     /// Makes room for `capacity` bytes in all; never shrinks. On an error nothing has changed.

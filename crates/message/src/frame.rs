@@ -72,10 +72,18 @@ pub fn decode(bytes: &[u8]) -> Option<Header> {
     let flags = first & (MORE | LONG | COMMAND);
     if flags & LONG == 0 {
         let &len = rest.first()?;
-        Some(Header { flags, header_len: 2, body_len: u64::from(len) })
+        Some(Header {
+            flags,
+            header_len: 2,
+            body_len: u64::from(len),
+        })
     } else {
         let &len = rest.first_chunk::<8>()?;
-        Some(Header { flags, header_len: MAX_HEADER, body_len: u64::from_be_bytes(len) })
+        Some(Header {
+            flags,
+            header_len: MAX_HEADER,
+            body_len: u64::from_be_bytes(len),
+        })
     }
 }
 
@@ -116,13 +124,27 @@ mod tests {
     #[test]
     fn a_long_form_need_not_be_minimal() {
         let header = decode(&[LONG, 0, 0, 0, 0, 0, 0, 0, 3, b'a', b'b', b'c']).unwrap();
-        assert_eq!(header, Header { flags: LONG, header_len: 9, body_len: 3 });
+        assert_eq!(
+            header,
+            Header {
+                flags: LONG,
+                header_len: 9,
+                body_len: 3
+            }
+        );
     }
 
     #[test]
     fn unknown_flag_bits_are_ignored() {
         let header = decode(&[0xF9, 7]).unwrap();
-        assert_eq!(header, Header { flags: MORE, header_len: 2, body_len: 7 });
+        assert_eq!(
+            header,
+            Header {
+                flags: MORE,
+                header_len: 2,
+                body_len: 7
+            }
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::buffer::Buffer;
 use crate::error::{GroupTooLong, OutOfMemory};
 use crate::group::{Group, GroupError};
 use crate::inline::{self, copy_small};
-use crate::loom::{FlagByte, FlagOrdering};
+use crate::loom::{FlagByte, Ordering};
 use crate::metadata::Metadata;
 use crate::storage::{
     ForeignMemory, FreeFn, Heap, Owner, Refs, VecMemory, drop_owner, heap_copy, no_memory,
@@ -53,8 +53,14 @@ pub struct Message {
 }
 
 const _: () = assert!(size_of::<Message>() == 64, "zmq_msg_t has 64 bytes");
-const _: () = assert!(align_of::<Message>() == 8, "zmq_msg_t is aligned like a pointer");
-const _: () = assert!(mem::offset_of!(Message, kind) == 61, "the layout drawn above");
+const _: () = assert!(
+    align_of::<Message>() == 8,
+    "zmq_msg_t is aligned like a pointer"
+);
+const _: () = assert!(
+    mem::offset_of!(Message, kind) == 61,
+    "the layout drawn above"
+);
 
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -109,13 +115,20 @@ impl Message {
     /// An empty message.
     #[inline(always)]
     pub const fn new() -> Self {
-        Self::inline(Payload { inline: [MaybeUninit::uninit(); Self::INLINE_MAX] }, 0)
+        Self::inline(
+            Payload {
+                inline: [MaybeUninit::uninit(); Self::INLINE_MAX],
+            },
+            0,
+        )
     }
 
     /// `len` bytes of zero, to be written through [`as_mut_slice`](Self::as_mut_slice).
     pub fn zeroed(len: usize) -> Result<Self, OutOfMemory> {
         if len <= Self::INLINE_MAX {
-            let payload = Payload { inline: [MaybeUninit::new(0); Self::INLINE_MAX] };
+            let payload = Payload {
+                inline: [MaybeUninit::new(0); Self::INLINE_MAX],
+            };
             return Ok(Self::inline(payload, len));
         }
         Ok(Self::heap(Heap::allocate_zeroed(len)?, len))
@@ -153,11 +166,21 @@ impl Message {
         if len <= Self::INLINE_MAX {
             return Self::inline_copy(&vec);
         }
-        let Ok(block) = Owner::allocate() else { no_memory(size_of::<Owner<VecMemory>>()) };
+        let Ok(block) = Owner::allocate() else {
+            no_memory(size_of::<Owner<VecMemory>>())
+        };
         let (memory, data) = VecMemory::new(vec);
         // SAFETY: just allocated.
         let refs = unsafe { Owner::init(block, memory) };
-        Self::view(View { data, len, block: refs.as_ptr() }, kind::OWNED, 0)
+        Self::view(
+            View {
+                data,
+                len,
+                block: refs.as_ptr(),
+            },
+            kind::OWNED,
+            0,
+        )
     }
 
     /// The bytes of a buffer; large ones are not copied.
@@ -184,13 +207,31 @@ impl Message {
         free: Option<FreeFn>,
         hint: *mut c_void,
     ) -> Result<Self, OutOfMemory> {
-        let (start, len) = if data.is_null() { (ptr::dangling_mut(), 0) } else { (data, len) };
-        let Some(free) = free else { return Ok(Self::constant(start, len)) };
+        let (start, len) = if data.is_null() {
+            (ptr::dangling_mut(), 0)
+        } else {
+            (data, len)
+        };
+        let Some(free) = free else {
+            return Ok(Self::constant(start, len));
+        };
         let block = Owner::allocate()?;
-        let memory = ForeignMemory { data: data.cast(), hint, free };
+        let memory = ForeignMemory {
+            data: data.cast(),
+            hint,
+            free,
+        };
         // SAFETY: just allocated.
         let refs = unsafe { Owner::init(block, memory) };
-        Ok(Self::view(View { data: start, len, block: refs.as_ptr() }, kind::OWNED, 0))
+        Ok(Self::view(
+            View {
+                data: start,
+                len,
+                block: refs.as_ptr(),
+            },
+            kind::OWNED,
+            0,
+        ))
     }
 
     /// Bytes that something else holds, by reference; it is dropped with the last one.
@@ -208,16 +249,28 @@ impl Message {
     /// assert_eq!(message.as_ptr(), page.as_ptr());
     /// ```
     pub fn from_owner<T: AsRef<[u8]> + Send + Sync + 'static>(owner: T) -> Self {
-        let Ok(block) = Owner::allocate() else { no_memory(size_of::<Owner<T>>()) };
+        let Ok(block) = Owner::allocate() else {
+            no_memory(size_of::<Owner<T>>())
+        };
         // SAFETY: just allocated.
         let refs = unsafe { Owner::init(block, owner) };
         // The message comes first: should `as_ref` unwind, it drops the owner.
-        let nothing = View { data: ptr::dangling_mut(), len: 0, block: refs.as_ptr() };
+        let nothing = View {
+            data: ptr::dangling_mut(),
+            len: 0,
+            block: refs.as_ptr(),
+        };
         let mut message = Self::view(nothing, kind::LENT, 0);
         // SAFETY: the block is alive as long as the message, and the owner in it stays in place.
         let bytes = unsafe { Owner::value(block) }.as_ref();
         let (data, len) = (bytes.as_ptr().cast_mut(), bytes.len());
-        message.payload = Payload { view: View { data, len, block: refs.as_ptr() } };
+        message.payload = Payload {
+            view: View {
+                data,
+                len,
+                block: refs.as_ptr(),
+            },
+        };
         message
     }
 
@@ -248,12 +301,24 @@ impl Message {
     }
 
     fn heap(block: NonNull<Heap>, len: usize) -> Self {
-        let view = View { data: Heap::data(block), len, block: block.as_ptr().cast() };
+        let view = View {
+            data: Heap::data(block),
+            len,
+            block: block.as_ptr().cast(),
+        };
         Self::view(view, kind::HEAP, 0)
     }
 
     const fn constant(data: *mut u8, len: usize) -> Self {
-        Self::view(View { data, len, block: ptr::null_mut() }, kind::STATIC, flag::SHARED)
+        Self::view(
+            View {
+                data,
+                len,
+                block: ptr::null_mut(),
+            },
+            kind::STATIC,
+            flag::SHARED,
+        )
     }
 
     const fn view(view: View, kind: u8, flags: u8) -> Self {
@@ -265,7 +330,11 @@ impl Message {
             inline_len: 0,
             kind,
             flags: FlagByte::new(flags),
-            owned: if view.block.is_null() { 0 } else { owned::BLOCK },
+            owned: if view.block.is_null() {
+                0
+            } else {
+                owned::BLOCK
+            },
         }
     }
 }
@@ -310,7 +379,12 @@ impl Message {
             self.inline_len = usize::from(self.inline_len).min(len) as u8;
         } else {
             let view = self.view_of();
-            self.payload = Payload { view: View { len: view.len.min(len), ..view } };
+            self.payload = Payload {
+                view: View {
+                    len: view.len.min(len),
+                    ..view
+                },
+            };
         }
     }
 
@@ -339,7 +413,11 @@ impl Message {
     /// How many bytes there are.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        if self.kind == kind::INLINE { usize::from(self.inline_len) } else { self.view_of().len }
+        if self.kind == kind::INLINE {
+            usize::from(self.inline_len)
+        } else {
+            self.view_of().len
+        }
     }
 
     /// There are none.
@@ -358,7 +436,7 @@ impl Message {
     /// reference is cloned, and always for static ones. It stays set when the others are gone.
     #[inline(always)]
     pub fn is_shared(&self) -> bool {
-        self.flags.load(FlagOrdering::Relaxed) & flag::SHARED != 0
+        self.flags.load(Ordering::Relaxed) & flag::SHARED != 0
     }
 
     fn is_writable(&self) -> bool {
@@ -432,7 +510,7 @@ impl Message {
     /// More frames of the same message follow.
     #[inline(always)]
     pub fn more(&self) -> bool {
-        self.flags.load(FlagOrdering::Relaxed) & flag::MORE != 0
+        self.flags.load(Ordering::Relaxed) & flag::MORE != 0
     }
 
     /// The peer a SERVER or PEER socket got the message from, or is to send it to.
@@ -442,7 +520,9 @@ impl Message {
 
     /// The group, empty without one.
     pub fn group(&self) -> &[u8] {
-        self.group_with_nul().strip_suffix(b"\0").unwrap_or_default()
+        self.group_with_nul()
+            .strip_suffix(b"\0")
+            .unwrap_or_default()
     }
 
     /// The group as C wants it: with a NUL byte behind it.
@@ -469,7 +549,9 @@ impl Message {
     ///
     /// `message` is readable for 64 initialised bytes and 8-aligned.
     pub unsafe fn is_live(message: *const Self) -> bool {
-        let kind = message.cast::<u8>().wrapping_add(mem::offset_of!(Self, kind));
+        let kind = message
+            .cast::<u8>()
+            .wrapping_add(mem::offset_of!(Self, kind));
         // SAFETY: as the caller promises.
         let kind = unsafe { kind.read() };
         (kind::INLINE..=kind::STATIC).contains(&kind)
@@ -485,7 +567,7 @@ unsafe impl Sync for Message {}
 impl Clone for Message {
     /// Bytes by reference are shared, inline ones copied; flags, group and metadata come along.
     fn clone(&self) -> Self {
-        let mut flags = self.flags.load(FlagOrdering::Relaxed);
+        let mut flags = self.flags.load(Ordering::Relaxed);
         if self.kind != kind::INLINE {
             if self.owned & owned::BLOCK != 0 {
                 // SAFETY: owned::BLOCK says that there is a block, which lives as long as we do.
@@ -493,7 +575,7 @@ impl Clone for Message {
             }
             flags |= flag::SHARED;
             // Through a shared reference nobody sets another bit, so this loses none.
-            self.flags.store(flags, FlagOrdering::Relaxed);
+            self.flags.store(flags, Ordering::Relaxed);
         }
         Self {
             payload: self.payload,
@@ -533,7 +615,9 @@ impl Message {
         if owned & owned::BLOCK == 0 {
             return;
         }
-        let Some(block) = NonNull::new(self.view_of().block) else { return };
+        let Some(block) = NonNull::new(self.view_of().block) else {
+            return;
+        };
         // SAFETY: owned::BLOCK says that we hold one reference to a live block.
         if !unsafe { block.as_ref() }.release() {
             return;
@@ -548,6 +632,6 @@ impl Message {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 #[path = "message_tests.rs"]
 mod tests;

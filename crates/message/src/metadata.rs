@@ -25,7 +25,8 @@ impl Metadata {
     /// The value of a property. Names are case-sensitive; "Identity" and "Routing-Id" are the same
     /// one, whichever of them was inserted.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.get_with_nul(name).and_then(|value| value.strip_suffix(b"\0"))
+        self.get_with_nul(name)
+            .and_then(|value| value.strip_suffix(b"\0"))
     }
 
     /// The value of a property as C wants it: with a NUL byte behind it. It stays in place as long
@@ -50,7 +51,11 @@ impl Metadata {
     }
 
     fn find(&self, name: &str) -> Option<&[u8]> {
-        self.0.properties.iter().find(|p| &*p.name == name).map(|p| &*p.value_with_nul)
+        self.0
+            .properties
+            .iter()
+            .find(|p| &*p.name == name)
+            .map(|p| &*p.value_with_nul)
     }
 }
 
@@ -66,7 +71,9 @@ impl<'a> IntoIterator for &'a Metadata {
 impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |value: &[u8]| value.escape_ascii().to_string();
-        f.debug_map().entries(self.iter().map(|(name, value)| (name, text(value)))).finish()
+        f.debug_map()
+            .entries(self.iter().map(|(name, value)| (name, text(value))))
+            .finish()
     }
 }
 
@@ -88,7 +95,10 @@ impl MetadataBuilder {
         let properties = &mut self.connection.properties;
         if !properties.iter().any(|p| &*p.name == name) {
             let value_with_nul = [value, b"\0"].concat().into_boxed_slice();
-            properties.push(Property { name: name.into(), value_with_nul });
+            properties.push(Property {
+                name: name.into(),
+                value_with_nul,
+            });
         }
         self
     }
@@ -114,7 +124,10 @@ impl<'a> Iterator for Properties<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let property = self.0.next()?;
-        let value = property.value_with_nul.strip_suffix(b"\0").unwrap_or_default();
+        let value = property
+            .value_with_nul
+            .strip_suffix(b"\0")
+            .unwrap_or_default();
         Some((&property.name, value))
     }
 
@@ -151,7 +164,11 @@ mod tests {
     #[test]
     fn the_first_value_counts_and_names_are_exact() {
         let mut builder = MetadataBuilder::new();
-        builder.insert("User-Id", b"zap").insert("User-Id", b"peer").insert("X-empty", b"").fd(7);
+        builder
+            .insert("User-Id", b"zap")
+            .insert("User-Id", b"peer")
+            .insert("X-empty", b"")
+            .fd(7);
         let metadata = builder.build();
         assert_eq!(metadata.get("User-Id"), Some(&b"zap"[..]));
         assert_eq!(metadata.get_with_nul("User-Id"), Some(&b"zap\0"[..]));
@@ -160,7 +177,10 @@ mod tests {
         assert_eq!(metadata.fd(), Some(7));
         let all: Vec<_> = metadata.iter().collect();
         assert_eq!(all, [("User-Id", &b"zap"[..]), ("X-empty", b"")]);
-        assert_eq!(format!("{metadata:?}"), r#"{"User-Id": "zap", "X-empty": ""}"#);
+        assert_eq!(
+            format!("{metadata:?}"),
+            r#"{"User-Id": "zap", "X-empty": ""}"#
+        );
     }
 
     #[test]

@@ -32,7 +32,9 @@ impl Multipart {
 
     /// No parts, but room for some.
     pub fn with_capacity(parts: usize) -> Self {
-        Self { parts: VecDeque::with_capacity(parts) }
+        Self {
+            parts: VecDeque::with_capacity(parts),
+        }
     }
 
     /// Adds a part at the end.

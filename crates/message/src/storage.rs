@@ -132,7 +132,12 @@ impl Heap {
     fn init(block: *mut u8, capacity: usize) -> Result<NonNull<Self>, OutOfMemory> {
         let block = NonNull::new(block.cast::<Self>()).ok_or(OutOfMemory)?;
         // SAFETY: just allocated with the size and alignment of a header at least.
-        unsafe { block.write(Self { refs: Refs::one(), capacity }) };
+        unsafe {
+            block.write(Self {
+                refs: Refs::one(),
+                capacity,
+            });
+        };
         Ok(block)
     }
 
@@ -170,7 +175,10 @@ impl<T> Owner<T> {
     ///
     /// `block` comes from [`Owner::allocate`] and is not initialised yet.
     pub(crate) unsafe fn init(block: NonNull<Self>, value: T) -> NonNull<Refs> {
-        let head = OwnerHead { refs: Refs::one(), drop: Self::drop_block };
+        let head = OwnerHead {
+            refs: Refs::one(),
+            drop: Self::drop_block,
+        };
         // SAFETY: allocated with the layout of Self.
         unsafe { block.write(Self { head, value }) };
         block.cast()
@@ -231,7 +239,13 @@ impl VecMemory {
     pub(crate) fn new(vec: Vec<u8>) -> (Self, *mut u8) {
         let mut vec = ManuallyDrop::new(vec);
         let data = vec.as_mut_ptr();
-        (Self { data, capacity: vec.capacity() }, data)
+        (
+            Self {
+                data,
+                capacity: vec.capacity(),
+            },
+            data,
+        )
     }
 }
 

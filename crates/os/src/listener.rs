@@ -34,6 +34,7 @@ impl Listener {
         if tuning.rcvbuf >= 0 {
             sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, tuning.rcvbuf)?;
         }
+        // Before the priority, which it changes.
         if tuning.tos != 0 {
             sys::set_type_of_service(fd, tuning.tos)?;
         }

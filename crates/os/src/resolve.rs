@@ -22,7 +22,8 @@ pub enum Family {
 /// The addresses of a host, at least one. Blocks for as long as the name servers let it.
 ///
 /// An empty `host` is any address of this machine if `passive` (to be bound to), else the loopback
-/// address. An address in digits is answered without asking anybody.
+/// address. An address in digits is answered without asking anybody. A host that does not exist is
+/// [`io::ErrorKind::NotFound`], a name server that may know later [`io::ErrorKind::WouldBlock`].
 pub fn lookup(host: &str, port: u16, family: Family, passive: bool) -> io::Result<Vec<SocketAddr>> {
     let flags = if passive { libc::AI_PASSIVE } else { 0 };
     query(host, port, family, flags)

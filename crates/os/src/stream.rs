@@ -178,6 +178,11 @@ impl Stream {
                 first = result;
             }
         };
+        let is_ip = domain == libc::AF_INET || domain == libc::AF_INET6;
+        // Before the priority, which it changes.
+        if is_ip && tuning.tos != 0 {
+            note(sys::set_type_of_service(self.as_fd(), tuning.tos));
+        }
         let mut set = |level, name, value| note(sys::set_option(self.as_fd(), level, name, value));
 
         if tuning.sndbuf >= 0 {
@@ -186,7 +191,7 @@ impl Stream {
         if tuning.rcvbuf >= 0 {
             set(libc::SOL_SOCKET, libc::SO_RCVBUF, tuning.rcvbuf);
         }
-        if domain != libc::AF_INET && domain != libc::AF_INET6 {
+        if !is_ip {
             return first;
         }
         set(libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
@@ -220,9 +225,6 @@ impl Stream {
         }
         if tuning.busy_poll > 0 {
             set(libc::SOL_SOCKET, libc::SO_BUSY_POLL, tuning.busy_poll);
-        }
-        if tuning.tos != 0 {
-            note(sys::set_type_of_service(self.as_fd(), tuning.tos));
         }
         first
     }

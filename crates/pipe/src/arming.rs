@@ -19,7 +19,9 @@ pub struct Arming {
 
 impl Default for Arming {
     fn default() -> Self {
-        Self { armed: AtomicU32::new(0) }
+        Self {
+            armed: AtomicU32::new(0),
+        }
     }
 }
 

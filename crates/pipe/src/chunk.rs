@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use ferromq_message::{Message, frame};
 
-use crate::loom::{AtomicPtr, AtomicU64};
+use crate::loom::{AtomicPtr, AtomicU64, Track};
 
 /// What a chunk's word says: how far it may be read, how many messages end in it, whether the
 /// producer has left it for good, and whether it did so in the middle of a message.
@@ -68,27 +68,41 @@ pub(crate) enum Kind {
 #[repr(C, align(64))]
 pub(crate) struct Chunk {
     word: AtomicU64,
-    next: AtomicPtr<Chunk>,
+    next: AtomicPtr<Self>,
     /// Position of the first byte in the stream of this queue.
     pub(crate) base: u64,
     /// Which connection the bytes came from (a reconnect begins a new one).
     pub(crate) generation: u32,
     pub(crate) capacity: u32,
     pub(crate) kind: Kind,
+    track: Track,
 }
+
+#[cfg(not(loom))]
+const _: () = assert!(
+    size_of::<Chunk>() == 64,
+    "one cache line, and the bytes begin with the next"
+);
 
 /// What follows the head of a [`Kind::Reference`] chunk.
 #[repr(C)]
 pub(crate) struct Reference {
     pub(crate) header: [u8; frame::MAX_HEADER],
     pub(crate) header_len: u8,
+    /// Length on the wire, which stays when the body has been taken out.
+    wire_len: usize,
     pub(crate) body: Message,
 }
 
 impl Reference {
     pub(crate) fn new(flags: u8, body: Message) -> Self {
         let (header, header_len) = frame::encode(flags, body.len());
-        Self { header, header_len: header_len as u8, body }
+        Self {
+            header,
+            header_len: header_len as u8,
+            wire_len: header_len + body.len(),
+            body,
+        }
     }
 
     pub(crate) fn flags(&self) -> u8 {
@@ -97,7 +111,7 @@ impl Reference {
 
     /// Length on the wire.
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.header_len) + self.body.len()
+        self.wire_len
     }
 }
 
@@ -112,6 +126,7 @@ impl Chunk {
             generation: 0,
             capacity: 0,
             kind: Kind::Sentinel,
+            track: Track::new(0),
         }
     }
 
@@ -124,20 +139,29 @@ impl Chunk {
     fn allocate(data: usize, kind: Kind, capacity: u32, zeroed: bool) -> Link {
         let layout = Self::layout(data);
         // SAFETY: the layout has a non-zero size.
-        let raw = unsafe { if zeroed { alloc_zeroed(layout) } else { alloc(layout) } };
-        let Some(link) = NonNull::new(raw.cast::<Self>()) else { handle_alloc_error(layout) };
-        let head = Self { capacity, kind, ..Self::sentinel_parts() };
+        let raw = unsafe {
+            if zeroed {
+                alloc_zeroed(layout)
+            } else {
+                alloc(layout)
+            }
+        };
+        let Some(link) = NonNull::new(raw.cast::<Self>()) else {
+            handle_alloc_error(layout)
+        };
+        let track = Track::new(capacity as usize);
+        let head = Self {
+            capacity,
+            kind,
+            track,
+            ..Self::sentinel()
+        };
         // SAFETY: freshly allocated, large enough and aligned for the head.
         unsafe { link.write(head) };
         link
     }
 
-    fn sentinel_parts() -> Self {
-        Self::sentinel()
-    }
-
-    /// A block for `capacity` bytes. `zeroed` where the bytes will be lent out as a slice to read
-    /// into.
+    /// A block for `capacity` bytes; `zeroed` where they will be lent out as a slice to read into.
     pub(crate) fn bytes(capacity: usize, zeroed: bool) -> Link {
         debug_assert!(capacity <= u32::MAX as usize);
         Self::allocate(capacity, Kind::Bytes, capacity as u32, zeroed)
@@ -148,6 +172,8 @@ impl Chunk {
         let link = Self::allocate(size_of::<Reference>(), Kind::Reference, 1, false);
         // SAFETY: the data area was allocated for exactly this and is 64-aligned.
         unsafe { Self::data(link).cast::<Reference>().write(frame) };
+        // SAFETY: alive.
+        unsafe { Self::track(link) }.write(0, 1);
         link
     }
 
@@ -204,10 +230,21 @@ impl Chunk {
     pub(crate) unsafe fn rewind(link: Link, base: u64, generation: u32) {
         // SAFETY: exclusive by contract.
         let chunk = unsafe { &mut *link.as_ptr() };
+        chunk.track.own();
         chunk.word = AtomicU64::new(0);
         chunk.next = AtomicPtr::new(ptr::null_mut());
         chunk.base = base;
         chunk.generation = generation;
+    }
+
+    /// Where loom is told of accesses.
+    ///
+    /// # Safety
+    /// The chunk is alive.
+    #[inline(always)]
+    pub(crate) unsafe fn track<'a>(link: Link) -> &'a Track {
+        // SAFETY: alive by contract, and never changed.
+        unsafe { &(*link.as_ptr()).track }
     }
 
     /// Makes the sentinel of a queue the empty last chunk again.
@@ -227,6 +264,10 @@ impl Chunk {
     pub(crate) unsafe fn free(link: Link) {
         // SAFETY: alive until the deallocation below.
         let (kind, capacity) = unsafe { ((*link.as_ptr()).kind, (*link.as_ptr()).capacity) };
+        if kind != Kind::Sentinel {
+            // SAFETY: as above.
+            unsafe { Self::track(link) }.own();
+        }
         let data = match kind {
             Kind::Sentinel => return,
             Kind::Bytes => capacity as usize,
@@ -236,8 +277,7 @@ impl Chunk {
                 size_of::<Reference>()
             }
         };
-        // SAFETY: allocated with this very layout; the head has been dropped field by field by
-        // doing nothing: its fields are plain words.
+        // SAFETY: allocated with this very layout, and referred to for the last time.
         unsafe {
             ptr::drop_in_place(link.as_ptr());
             dealloc(link.as_ptr().cast::<u8>(), Self::layout(data));

@@ -7,7 +7,7 @@
 
 use std::io::IoSlice;
 
-use ferromq_message::frame;
+use ferromq_message::{Message, frame};
 
 use crate::chunk::{Chunk, Kind, Link, Reference, Word};
 use crate::loom::Arc;
@@ -41,8 +41,8 @@ pub struct Drain {
     /// Messages that end in `whole.link` at or before `whole.at`.
     counted: u32,
     taken: u64,
-    batch: Batch,
-    finished: Vec<Link>,
+    batch: Option<Batch>,
+    finished: Vec<Message>,
     shared: Arc<Shared>,
 }
 
@@ -51,13 +51,16 @@ unsafe impl Send for Drain {}
 
 impl Drain {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let start = Cursor { link: shared.sentinel(), at: 0 };
+        let start = Cursor {
+            link: shared.sentinel(),
+            at: 0,
+        };
         Self {
             sent: start,
             whole: start,
             counted: 0,
             taken: 0,
-            batch: Batch { end: start, bytes: 0, messages: 0, at_boundary: true },
+            batch: None,
             finished: Vec::new(),
             shared,
         }
@@ -72,6 +75,7 @@ impl Drain {
         // SAFETY: every caller's link lies between the cursors and the published end: alive, and
         // what the word announces has been written.
         unsafe {
+            Chunk::track(link).look();
             match (*link.as_ptr()).kind {
                 Kind::Reference if word.end() == 1 => (*Chunk::frame(link)).len(),
                 Kind::Reference => 0,
@@ -136,7 +140,12 @@ impl Drain {
                 continue;
             }
             let at_boundary = !word.is_sealed() || word.at_boundary();
-            self.batch = Batch { end: at, bytes, messages: word.messages(), at_boundary };
+            self.batch = Some(Batch {
+                end: at,
+                bytes,
+                messages: word.messages(),
+                at_boundary,
+            });
             return (count, bytes);
         }
     }
@@ -147,59 +156,81 @@ impl Drain {
         // SAFETY: as the caller promises.
         unsafe {
             if (*at.link.as_ptr()).kind == Kind::Bytes {
+                Chunk::track(at.link).read(at.at, end);
                 let data = Chunk::data(at.link).add(at.at);
                 return (std::slice::from_raw_parts(data, end - at.at), &[]);
             }
+            Chunk::track(at.link).read(0, 1);
             let frame: &'a Reference = &*Chunk::frame(at.link);
             let header_len = usize::from(frame.header_len);
             let head = frame.header.get(at.at..header_len).unwrap_or_default();
-            let body = frame.body.as_slice().get(at.at.saturating_sub(header_len)..);
+            let body = frame
+                .body
+                .as_slice()
+                .get(at.at.saturating_sub(header_len)..);
             (head, body.unwrap_or_default())
         }
     }
 
-    /// The kernel has accepted `bytes` of what [`slices`](Self::slices) handed out last.
+    /// The kernel has accepted `bytes` of what [`slices`](Self::slices) handed out last. Once for
+    /// each time: what comes without slices handed out before it is ignored.
     pub fn accept(&mut self, bytes: usize) {
-        debug_assert!(bytes <= self.batch.bytes);
-        if bytes == self.batch.bytes {
-            self.sent = self.batch.end;
-            if self.batch.at_boundary {
-                self.pass_batch();
+        let Some(batch) = self.batch.take() else {
+            return;
+        };
+        debug_assert!(bytes <= batch.bytes);
+        if bytes < batch.bytes {
+            self.advance(bytes);
+            self.walk();
+        } else {
+            self.sent = batch.end;
+            if batch.at_boundary {
+                self.pass_batch(batch.messages);
             } else {
                 self.walk();
             }
-        } else {
-            self.advance(bytes);
-            self.walk();
         }
+        self.take_body();
         self.shared.set_taken(self.taken);
     }
 
     /// Everything up to the end of the batch has gone, and that is the end of a message.
-    fn pass_batch(&mut self) {
+    fn pass_batch(&mut self, messages: u32) {
         while self.whole.link != self.sent.link {
             self.taken += u64::from(Self::load(self.whole.link).messages() - self.counted);
             self.leave_chunk();
         }
-        self.taken += u64::from(self.batch.messages - self.counted);
-        self.counted = self.batch.messages;
+        self.taken += u64::from(messages - self.counted);
+        self.counted = messages;
         self.whole = self.sent;
+    }
+
+    /// Takes the body out of a large frame that `whole` has come to the end of, so that its owner
+    /// need not wait for the message after it.
+    fn take_body(&mut self) {
+        let link = self.whole.link;
+        // SAFETY: alive, and kinds never change. The producer does not touch a frame it has
+        // published, and nothing of it will be sent again.
+        unsafe {
+            if (*link.as_ptr()).kind == Kind::Reference && self.whole.at > 0 {
+                let body = std::mem::take(&mut (*Chunk::frame(link)).body);
+                if !body.is_empty() {
+                    self.finished.push(body);
+                }
+            }
+        }
     }
 
     /// Moves `whole` to the beginning of the next chunk.
     fn leave_chunk(&mut self) {
         let old = self.whole.link;
         let Some(next) = Self::next(old) else { return };
+        self.whole.at = usize::MAX;
+        self.take_body();
         self.whole = Cursor { link: next, at: 0 };
         self.counted = 0;
         // SAFETY: both cursors have passed the chunk.
-        unsafe {
-            if (*old.as_ptr()).kind == Kind::Reference {
-                self.finished.push(old);
-            } else {
-                self.shared.recycle(old);
-            }
-        }
+        unsafe { self.shared.recycle(old) };
     }
 
     fn advance(&mut self, mut bytes: usize) {
@@ -210,7 +241,9 @@ impl Drain {
                 self.sent.at += bytes;
                 return;
             }
-            let Some(next) = Self::next(self.sent.link) else { return };
+            let Some(next) = Self::next(self.sent.link) else {
+                return;
+            };
             bytes -= here;
             self.sent = Cursor { link: next, at: 0 };
         }
@@ -226,7 +259,9 @@ impl Drain {
             }
             let end = Self::end_of(at.link, Self::load(at.link));
             if at.at == end {
-                let Some(next) = Self::next(at.link) else { return };
+                let Some(next) = Self::next(at.link) else {
+                    return;
+                };
                 at = Cursor { link: next, at: 0 };
                 continue;
             }
@@ -260,14 +295,16 @@ impl Drain {
             }
             let data = Chunk::data(at.link).add(at.at);
             let bytes = std::slice::from_raw_parts(data, end - at.at);
-            frame::decode(bytes)
-                .map_or((0, end - at.at), |h| (h.flags, h.header_len + h.body_len as usize))
+            frame::decode(bytes).map_or((0, end - at.at), |h| {
+                (h.flags, h.header_len + h.body_len as usize)
+            })
         }
     }
 
     /// Begins again with the first message that the kernel has not wholly accepted, for a new
     /// connection.
     pub fn resume(&mut self) {
+        self.batch = None;
         self.sent = self.whole;
     }
 
@@ -278,14 +315,19 @@ impl Drain {
     }
 
     pub(crate) fn reset(&mut self, sentinel: Link) {
-        self.sent = Cursor { link: sentinel, at: 0 };
+        self.sent = Cursor {
+            link: sentinel,
+            at: 0,
+        };
         self.whole = self.sent;
+        self.batch = None;
         self.counted = 0;
     }
 
     /// Drops everything that has not wholly been sent; returns how many messages that were.
     pub fn discard(&mut self) -> u64 {
         let before = self.taken;
+        self.batch = None;
         loop {
             let word = Self::load(self.whole.link);
             self.taken += u64::from(word.messages() - self.counted);
@@ -297,6 +339,7 @@ impl Drain {
             self.leave_chunk();
         }
         self.sent = self.whole;
+        self.take_body();
         self.shared.set_taken(self.taken);
         self.taken - before
     }
@@ -304,38 +347,27 @@ impl Drain {
 
 impl Drop for Drain {
     fn drop(&mut self) {
-        drop(self.take_finished());
         self.shared.leave(self.whole.link, 0);
     }
 }
 
 impl std::fmt::Debug for Drain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Drain").field("taken", &self.taken).finish_non_exhaustive()
+        f.debug_struct("Drain")
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
     }
 }
 
 /// Frames whose time has come; dropping this frees them.
 #[derive(Default)]
-pub struct Finished(Vec<Link>);
-
-// SAFETY: the consumer has passed these chunks, nobody else refers to them.
-unsafe impl Send for Finished {}
+pub struct Finished(Vec<Message>);
 
 impl Finished {
     /// Whether there is nothing to free.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-impl Drop for Finished {
-    fn drop(&mut self) {
-        for link in self.0.drain(..) {
-            // SAFETY: passed by the consumer and referred to by nobody else.
-            unsafe { Chunk::free(link) };
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use ferromq_message::{Buffer, Message, frame};
 
 use crate::chunk::{Chunk, Kind, Link, Reference, Word};
 use crate::loom::Arc;
-use crate::pool::{Pool, SLAB};
+use crate::pool::{LARGE, LEAST, Pool, SLAB};
 use crate::queue::Shared;
 use crate::reader::Reader;
 
@@ -56,6 +56,9 @@ pub enum Seen<'a> {
     Message,
 }
 
+/// Who is told what a walk passes.
+type Sink<'a> = &'a mut dyn FnMut(Seen<'_>);
+
 /// A large frame that is being put together.
 struct Assembly {
     flags: u8,
@@ -77,6 +80,14 @@ pub struct Fill {
     generation: u32,
     max_frame: u64,
     bytes: u64,
+    /// How much the last room was; no more than that is committed.
+    lent: usize,
+    /// Why nothing more is taken from this connection.
+    fault: Option<FillFault>,
+    /// Commands before this position have been claimed, or walks have told of them.
+    claimed: u64,
+    /// Where beyond it walks have told of commands: from, to.
+    told: Vec<(u64, u64)>,
     shared: Arc<Shared>,
 }
 
@@ -95,6 +106,10 @@ impl Fill {
             generation: 0,
             max_frame,
             bytes: 0,
+            lent: 0,
+            fault: None,
+            claimed: 0,
+            told: Vec::new(),
             shared,
         }
     }
@@ -118,10 +133,42 @@ impl Fill {
         (self.bytes / self.walked.max(1)).clamp(1, SLAB as u64) as usize
     }
 
-    /// Position in the stream up to which commands have been seen by a walk.
+    /// Position in the stream up to which walks have come. Some of them tell nobody of the
+    /// commands they pass: see [`claim`](Self::claim).
     #[must_use]
     pub fn scanned(&self) -> u64 {
         self.base() + self.scan as u64
+    }
+
+    /// Whether the command that the reader found at `position` is the caller's to carry out: no
+    /// walk has told of it, and none will. Commands are claimed in the order in which the reader
+    /// finds them, and before the next [`room`](Self::room) or [`settle`](Self::settle).
+    pub fn claim(&mut self, position: u64) -> bool {
+        if position < self.claimed {
+            return false;
+        }
+        let told = self
+            .told
+            .iter()
+            .any(|&(from, to)| from <= position && position < to);
+        self.claimed = position + 1;
+        self.told.retain(|&(_, to)| to > position);
+        !told
+    }
+
+    /// A walk has told of every command from a place on up to `scanned`.
+    fn tell(&mut self, from: u64, to: u64) {
+        match self.told.last_mut() {
+            Some(last) if last.1 == from => last.1 = to,
+            _ if from < to => self.told.push((from, to)),
+            _ => {}
+        }
+    }
+
+    /// Whether no chunk is held, for tests.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.tail == self.shared.sentinel() && self.assembly.is_none()
     }
 
     fn base(&self) -> u64 {
@@ -158,31 +205,77 @@ impl Fill {
     /// Room to read into, with both ends in hand and no whole message in the queue.
     ///
     /// # Errors
-    /// The next frame is too large, or there is no memory for it.
+    /// The next frame is too large, or there is no memory for it. It stays so until the next
+    /// generation.
+    ///
+    /// # Panics
+    /// The reader is that of another queue.
     pub fn room<'a>(
         &'a mut self,
         reader: &mut Reader,
         pool: &mut Pool,
     ) -> Result<&'a mut [u8], FillFault> {
-        self.give_back_retired(reader, pool);
+        self.meet(reader, pool);
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
         if self.assembly.is_none() {
-            self.make_room(reader, pool)?;
+            let made = self.make_room(reader, pool);
+            self.note(made)?;
         }
         let (at, capacity) = (self.at, self.capacity());
         if let Some(assembly) = &mut self.assembly {
-            return assembly.room();
+            match assembly.room() {
+                Ok(room) => {
+                    self.lent = room.len();
+                    return Ok(room);
+                }
+                Err(fault) => {
+                    self.fault = Some(fault);
+                    return Err(fault);
+                }
+            }
         }
+        debug_assert_eq!(capacity, SLAB, "only what is zeroed may be lent");
+        self.lent = capacity - at;
         // SAFETY: slabs are zeroed when they are made; the bytes beyond `at` are this end's alone.
-        Ok(unsafe {
-            std::slice::from_raw_parts_mut(Chunk::data(self.tail).add(at), capacity - at)
-        })
+        Ok(
+            unsafe {
+                std::slice::from_raw_parts_mut(Chunk::data(self.tail).add(at), capacity - at)
+            },
+        )
     }
 
-    #[expect(clippy::unused_self, reason = "reads as one of the steps of room and settle")]
-    fn give_back_retired(&self, reader: &mut Reader, pool: &mut Pool) {
+    /// What both ends in one hand allow at any time.
+    fn meet(&mut self, reader: &mut Reader, pool: &mut Pool) {
+        assert!(
+            std::ptr::eq(&raw const *self.shared, reader.shared()),
+            "the ends of one queue"
+        );
+        self.lent = 0;
+        let passed = reader.position();
+        self.told.retain(|&(_, to)| to > passed);
         if let Some(retired) = reader.take_retired() {
             // SAFETY: the reader has passed it, and it is not the tail.
             unsafe { pool.give(retired) };
+        }
+    }
+
+    /// Faults last until the next connection.
+    fn note(&mut self, result: Result<(), FillFault>) -> Result<(), FillFault> {
+        if let Err(fault) = result {
+            self.fault = Some(fault);
+        }
+        result
+    }
+
+    /// Takes the reader's word for what lies before it, instead of walking over it.
+    fn catch_up(&mut self, reader: &Reader) {
+        if reader.link == self.tail && reader.left == 0 && self.scan < reader.at {
+            // Everything before the reader has been taken, and it stands at a message.
+            self.scan = reader.at;
+            self.walked = reader.taken();
+            self.mid_message = false;
         }
     }
 
@@ -192,20 +285,15 @@ impl Fill {
             self.start_over(reader, pool);
             return Ok(());
         }
-        if reader.link == self.tail && !reader.is_mid_message() && self.scan < reader.at {
-            // Everything before the reader has been taken, and it stands at a message.
-            self.scan = reader.at;
-            self.walked = reader.taken();
-            self.mid_message = false;
-        }
-        self.walk(&mut |_| {})?;
+        self.catch_up(reader);
+        self.pass(None)?;
         let partial = self.scan;
         let length = self.at - partial;
         match frame::decode(self.unread(partial)) {
             Some(header) if header.body_len >= BY_REFERENCE_IN as u64 => {
                 self.assemble(header, Some(reader))
             }
-            _ if self.is_bytes() && self.capacity() - self.at >= SLAB / 4 => Ok(()),
+            _ if self.capacity() == SLAB && self.is_bytes() && SLAB - self.at >= SLAB / 4 => Ok(()),
             _ => {
                 // Less than a large frame: it goes to the front, of this slab if it is alone in it.
                 let alone = reader.link == self.tail && reader.at == partial;
@@ -277,42 +365,53 @@ impl Fill {
         }
     }
 
-    /// `bytes` have been read into the room.
+    /// `bytes` have been read into the room that was lent last.
     ///
     /// # Errors
-    /// No memory to go on.
+    /// A frame is too large.
     pub fn commit(&mut self, bytes: usize) -> Result<(), FillFault> {
+        debug_assert!(bytes <= self.lent, "more than there was room for");
+        let bytes = bytes.min(std::mem::take(&mut self.lent));
         self.bytes += bytes as u64;
         if let Some(assembly) = &mut self.assembly {
             assembly.buffer.commit(bytes);
-            self.finish_assembly();
+            self.finish_assembly(None);
             return Ok(());
         }
+        if bytes == 0 {
+            return Ok(());
+        }
+        // SAFETY: the tail is alive.
+        unsafe { Chunk::track(self.tail) }.write(self.at, self.at + bytes);
         self.at += bytes;
         if self.max_frame == u64::MAX {
             self.publish(self.at);
             return Ok(());
         }
-        self.publish_checked(&mut |_| {})
+        self.publish_checked(None)
     }
 
     /// Walks, and publishes as far as no frame is too large.
-    fn publish_checked(&mut self, seen: &mut dyn FnMut(Seen<'_>)) -> Result<(), FillFault> {
-        let walked = self.walk(seen);
+    fn publish_checked(&mut self, seen: Option<Sink<'_>>) -> Result<(), FillFault> {
+        let walked = self.pass(seen);
         if walked.is_err() {
             self.at = self.scan;
         }
         if self.is_bytes() {
             self.publish(self.at);
         }
-        walked
+        self.note(walked)
     }
 
     /// The kernel has no more and the reader found no whole message: gives the slab back, and
     /// keeps a short rest in a chunk of its own.
+    ///
+    /// # Panics
+    /// The reader is that of another queue.
     pub fn settle(&mut self, reader: &mut Reader, pool: &mut Pool) {
-        self.give_back_retired(reader, pool);
-        if reader.link != self.tail || !self.is_bytes() || self.capacity() != SLAB {
+        self.meet(reader, pool);
+        let sentinel = self.shared.sentinel();
+        if reader.link != self.tail || self.tail == sentinel {
             return;
         }
         let length = self.at - reader.at;
@@ -320,7 +419,6 @@ impl Fill {
             let base = self.base() + self.at as u64;
             self.walked = reader.taken();
             self.mid_message = false;
-            let sentinel = self.shared.sentinel();
             // SAFETY: both ends are here and at the end of the last chunk.
             unsafe {
                 Chunk::rewind(sentinel, base, self.generation);
@@ -330,14 +428,15 @@ impl Fill {
             self.at = 0;
             self.scan = 0;
             reader.set_place(sentinel, 0, Word::open(0, 0));
-        } else if length <= TUCK && !reader.is_mid_message() {
-            self.scan = self.scan.max(reader.at);
+        } else if length <= TUCK && reader.left == 0 && self.is_bytes() && self.capacity() == SLAB {
+            self.catch_up(reader);
             let (scan, mid_message) = (self.scan - reader.at, self.mid_message);
             let fresh = Chunk::bytes(length.next_multiple_of(64).max(192), false);
             let base = self.base() + reader.at as u64;
             // SAFETY: the fresh chunk has room for the rest, which has been written.
             unsafe {
                 Chunk::rewind(fresh, base, self.generation);
+                Chunk::track(fresh).write(0, length);
                 let from = Chunk::data(self.tail).add(reader.at);
                 std::ptr::copy_nonoverlapping(from, Chunk::data(fresh), length);
             }
@@ -350,28 +449,36 @@ impl Fill {
 
     // ---- the I/O thread's way --------------------------------------------------------------
 
-    /// Takes bytes that have been read elsewhere, and walks over the frames they complete.
+    /// Takes bytes that have been read elsewhere, and walks over the frames they complete, and
+    /// over those before them that no walk has passed.
     ///
     /// # Errors
-    /// A frame is too large, or there is no memory for it.
+    /// A frame is too large, or there is no memory for it. It stays so until the next generation.
     pub fn absorb(
         &mut self,
         mut bytes: &[u8],
         seen: &mut dyn FnMut(Seen<'_>),
     ) -> Result<(), FillFault> {
+        self.lent = 0;
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
         self.bytes += bytes.len() as u64;
+        if self.assembly.is_none() {
+            self.publish_checked(Some(&mut *seen))?;
+            self.assemble_if_large()?;
+        }
         loop {
             if let Some(assembly) = &mut self.assembly {
                 let take = bytes.len().min(assembly.missing());
                 let (now, rest) = bytes.split_at(take);
-                assembly
+                let extended = assembly
                     .buffer
                     .extend_from_slice(now)
-                    .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+                    .map_err(|_out_of_memory| FillFault::OutOfMemory);
+                self.note(extended)?;
                 bytes = rest;
-                if self.finish_assembly() && !self.mid_message {
-                    seen(Seen::Message);
-                }
+                self.finish_assembly(Some(&mut *seen));
                 if self.assembly.is_some() {
                     return Ok(());
                 }
@@ -380,30 +487,40 @@ impl Fill {
                 return Ok(());
             }
             bytes = self.append(bytes);
-            self.publish_checked(seen)?;
-            if let Some(header) = frame::decode(self.unread(self.scan))
-                && header.body_len >= BY_REFERENCE_IN as u64
-            {
-                self.assemble(header, None)?;
+            self.publish_checked(Some(&mut *seen))?;
+            self.assemble_if_large()?;
+        }
+    }
+
+    fn assemble_if_large(&mut self) -> Result<(), FillFault> {
+        match frame::decode(self.unread(self.scan)) {
+            Some(header) if header.body_len >= BY_REFERENCE_IN as u64 => {
+                let begun = self.assemble(header, None);
+                self.note(begun)
             }
+            _ => Ok(()),
         }
     }
 
     /// Appends what fits into the tail, or into a chunk made for it; returns the rest.
     fn append<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         if !self.is_bytes() || self.at == self.capacity() {
-            let partial = self.at - self.scan.min(self.at);
-            let partial = if self.is_bytes() { partial } else { 0 };
-            let size = (partial + bytes.len()).next_power_of_two().clamp(512, SLAB + 64) - 64;
-            // A partial frame here is smaller than BY_REFERENCE_IN, so there is always room.
-            let fresh = Chunk::bytes(size.max(partial + 448), true);
             let from = if self.is_bytes() { self.scan } else { self.at };
+            // Of a frame smaller than BY_REFERENCE_IN: a larger one is assembled.
+            let partial = self.at - from;
+            let size = (partial + bytes.len())
+                .next_power_of_two()
+                .clamp(LEAST + 64, LARGE + 64)
+                - 64;
+            // A frame that comes in small pieces is not moved for each of them.
+            let fresh = Chunk::bytes(size.max(partial + partial / 2 + LEAST), false);
             self.carry_over(fresh, from);
         }
         let take = bytes.len().min(self.capacity() - self.at);
         let (now, rest) = bytes.split_at(take);
         // SAFETY: the room was checked; the bytes beyond `at` are this end's alone.
         unsafe {
+            Chunk::track(self.tail).write(self.at, self.at + take);
             let to = Chunk::data(self.tail).add(self.at);
             std::ptr::copy_nonoverlapping(now.as_ptr(), to, take);
         }
@@ -416,6 +533,20 @@ impl Fill {
     /// # Errors
     /// The frame at which the walk stopped is larger than the limit.
     pub fn walk(&mut self, seen: &mut dyn FnMut(Seen<'_>)) -> Result<(), FillFault> {
+        let walked = self.pass(Some(seen));
+        self.note(walked)
+    }
+
+    fn pass(&mut self, seen: Option<Sink<'_>>) -> Result<(), FillFault> {
+        let (from, telling) = (self.scanned(), seen.is_some());
+        let passed = self.pass_frames(seen);
+        if telling {
+            self.tell(from, self.scanned());
+        }
+        passed
+    }
+
+    fn pass_frames(&mut self, mut seen: Option<Sink<'_>>) -> Result<(), FillFault> {
         while let Some(header) = frame::decode(self.unread(self.scan)) {
             if header.body_len > self.max_frame {
                 return Err(FillFault::TooLarge);
@@ -428,12 +559,18 @@ impl Fill {
             let end = body + header.body_len as usize;
             if header.flags & frame::COMMAND != 0 {
                 let position = self.scanned();
-                seen(Seen::Command(position, &self.unread(body)[..end - body]));
+                if let Some(seen) = &mut seen
+                    && position >= self.claimed
+                {
+                    seen(Seen::Command(position, &self.unread(body)[..end - body]));
+                }
             } else {
                 self.mid_message = header.flags & frame::MORE != 0;
                 if !self.mid_message {
                     self.walked += 1;
-                    seen(Seen::Message);
+                    if let Some(seen) = &mut seen {
+                        seen(Seen::Message);
+                    }
                 }
             }
             self.scan = end;
@@ -451,6 +588,7 @@ impl Fill {
         // beyond `from` has been written.
         unsafe {
             Chunk::rewind(fresh, position, self.generation);
+            Chunk::track(fresh).write(0, length);
             let bytes = Chunk::data(self.tail).add(from);
             std::ptr::copy_nonoverlapping(bytes, Chunk::data(fresh), length);
             Chunk::store(fresh, Word::open(0, length));
@@ -476,11 +614,14 @@ impl Fill {
         header: frame::Header,
         reader: Option<&mut Reader>,
     ) -> Result<(), FillFault> {
-        let body_len = usize::try_from(header.body_len).map_err(|_too_large| FillFault::TooLarge)?;
+        let body_len =
+            usize::try_from(header.body_len).map_err(|_too_large| FillFault::TooLarge)?;
         let mut buffer = Buffer::with_capacity(body_len.min(ANNOUNCED))
             .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
         let body = self.unread((self.scan + header.header_len).min(self.at));
-        buffer.extend_from_slice(body).map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+        buffer
+            .extend_from_slice(body)
+            .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
         let flags = header.flags & (frame::MORE | frame::COMMAND);
         self.at = self.scan;
         self.publish(self.at);
@@ -489,19 +630,36 @@ impl Fill {
         {
             reader.end = self.at;
         }
-        self.assembly = Some(Assembly { flags, body_len: header.body_len, buffer });
+        self.assembly = Some(Assembly {
+            flags,
+            body_len: header.body_len,
+            buffer,
+        });
         Ok(())
     }
 
     /// Appends the large frame if it is complete.
-    fn finish_assembly(&mut self) -> bool {
+    fn finish_assembly(&mut self, seen: Option<Sink<'_>>) {
         let Some(assembly) = self.assembly.take_if(|assembly| assembly.missing() == 0) else {
-            return false;
+            return;
         };
         let position = self.base() + self.at as u64;
         let message = Message::from_buffer(assembly.buffer);
         let reference = Reference::new(assembly.flags, message);
         let wire = reference.len() as u64;
+        let is_command = assembly.flags & frame::COMMAND != 0;
+        if !is_command {
+            self.mid_message = assembly.flags & frame::MORE != 0;
+            self.walked += u64::from(!self.mid_message);
+        }
+        if let Some(seen) = seen {
+            if !is_command && !self.mid_message {
+                seen(Seen::Message);
+            } else if is_command && position >= self.claimed {
+                seen(Seen::Command(position, reference.body.as_slice()));
+            }
+            self.tell(position, position + wire);
+        }
         let link = Chunk::reference(reference);
         // SAFETY: ours alone until it is sealed in.
         unsafe {
@@ -513,18 +671,19 @@ impl Fill {
         self.seal(end, link);
         self.at = 1;
         self.scan = 1;
-        self.mid_message = assembly.flags & frame::MORE != 0;
-        if !self.mid_message {
-            self.walked += 1;
-        }
-        true
     }
 
     /// A new connection begins: what was incomplete is forgotten, what follows is marked as its.
     pub fn begin_generation(&mut self) {
-        self.assembly = None;
+        self.lent = 0;
+        // What the application has committed may not have been walked over yet.
+        let assembling = self.assembly.take().is_some();
+        if !assembling && self.fault.is_none() && self.pass(None).is_err() {
+            self.at = self.scan;
+        }
+        self.fault = None;
         self.generation += 1;
-        let fresh = Chunk::bytes(448, true);
+        let fresh = Chunk::bytes(LEAST, false);
         // The reader discards what it finds incomplete before a chunk of another generation.
         let end = if self.is_bytes() { self.scan } else { self.at };
         let position = self.base() + end as u64;
@@ -545,7 +704,9 @@ impl Assembly {
     fn room(&mut self) -> Result<&mut [u8], FillFault> {
         if self.buffer.len() == self.buffer.capacity() {
             let double = (self.buffer.capacity() as u64 * 2).min(self.body_len) as usize;
-            self.buffer.grow_to(double).map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+            self.buffer
+                .grow_to(double)
+                .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
         }
         let missing = self.missing();
         let room = self.buffer.spare_mut();

@@ -19,11 +19,15 @@ mod chunk;
 mod drain;
 mod fill;
 mod loom;
+#[cfg(all(test, loom))]
+mod loom_models;
 mod mailbox;
 mod pipes;
 mod pool;
 mod queue;
 mod reader;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod try_lock;
 mod wake;
 mod writer;

@@ -13,7 +13,9 @@ pub struct Mailbox<T> {
 
 impl<T> Default for Mailbox<T> {
     fn default() -> Self {
-        Self { queue: Mutex::new(VecDeque::new()) }
+        Self {
+            queue: Mutex::new(VecDeque::new()),
+        }
     }
 }
 
@@ -31,6 +33,8 @@ impl<T> Mailbox<T> {
     }
 
     fn lock(&self) -> impl std::ops::DerefMut<Target = VecDeque<T>> + '_ {
-        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.queue
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

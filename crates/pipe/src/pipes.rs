@@ -73,8 +73,15 @@ impl Pipe {
     /// A pipe whose queue towards the peer holds `high_water_mark` messages; 0 is no limit.
     #[must_use]
     pub fn new(writer: Writer, reader: Reader, peer: Peer, high_water_mark: u64) -> Self {
-        let mut pipe =
-            Self { writer, reader, peer, limit: 0, seen_taken: 0, dropped: 0, stalls: 0 };
+        let mut pipe = Self {
+            writer,
+            reader,
+            peer,
+            limit: 0,
+            seen_taken: 0,
+            dropped: 0,
+            stalls: 0,
+        };
         pipe.set_high_water_mark(high_water_mark);
         pipe
     }
@@ -82,6 +89,11 @@ impl Pipe {
     /// Most messages that may wait for the peer; 0 is no limit.
     pub fn set_high_water_mark(&mut self, messages: u64) {
         self.limit = if messages == 0 { u64::MAX } else { messages };
+    }
+
+    /// The peer has gone: nothing more is to be sent to it.
+    pub fn stop_sending(&mut self) {
+        self.limit = 0;
     }
 
     /// The high-water mark in force; `u64::MAX` is no limit.
@@ -143,6 +155,12 @@ impl Pipes {
         Some(pipe)
     }
 
+    /// The name of the pipe in this place of a table kept beside.
+    #[must_use]
+    pub fn id_at(&self, index: usize) -> PipeId {
+        PipeId(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -177,14 +195,20 @@ impl Pipes {
     /// The names of all pipes.
     pub fn ids(&self) -> impl Iterator<Item = PipeId> + '_ {
         let present = |(index, slot): (usize, &Option<Pipe>)| slot.as_ref().map(|_| index as u32);
-        self.slots.iter().enumerate().filter_map(present).map(PipeId)
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(present)
+            .map(PipeId)
     }
 
     /// Whether a new message may be begun on this pipe.
     #[inline(always)]
     pub fn has_room(&mut self, id: PipeId) -> bool {
         let may_refresh = self.may_refresh;
-        let Some(pipe) = self.get_mut(id) else { return false };
+        let Some(pipe) = self.get_mut(id) else {
+            return false;
+        };
         if pipe.waiting() < pipe.limit {
             return true;
         }
@@ -199,11 +223,14 @@ impl Pipes {
     /// `frame`.
     #[inline(always)]
     pub fn push(&mut self, id: PipeId, frame: &mut Outgoing<'_>, more: bool) {
-        let Some((pipe, pool)) = self.with_pool(id) else { return };
+        let Some((pipe, pool)) = self.with_pool(id) else {
+            return;
+        };
         match frame {
             Outgoing::Bytes(bytes) => pipe.writer.append(pool, bytes, more),
             Outgoing::Message(message) => {
-                pipe.writer.append_message(pool, std::mem::take(*message), more);
+                pipe.writer
+                    .append_message(pool, std::mem::take(*message), more);
             }
         }
     }
@@ -211,11 +238,14 @@ impl Pipes {
     /// Appends a frame that goes to other pipes too: bytes are copied, large messages shared.
     #[inline]
     pub fn push_shared(&mut self, id: PipeId, frame: &Outgoing<'_>, more: bool) {
-        let Some((pipe, pool)) = self.with_pool(id) else { return };
+        let Some((pipe, pool)) = self.with_pool(id) else {
+            return;
+        };
         match frame {
             Outgoing::Bytes(bytes) => pipe.writer.append(pool, bytes, more),
             Outgoing::Message(message) if message.is_by_reference() => {
-                pipe.writer.append_message(pool, Message::clone(message), more);
+                pipe.writer
+                    .append_message(pool, Message::clone(message), more);
             }
             Outgoing::Message(message) => pipe.writer.append(pool, message, more),
         }

@@ -4,12 +4,28 @@
 
 use crate::chunk::{Chunk, Link};
 
+// Models are small: chunks of a few messages.
+#[cfg(loom)]
+pub(crate) const SMALL: usize = 8;
+#[cfg(loom)]
+pub(crate) const LARGE: usize = 16;
+#[cfg(loom)]
+pub(crate) const SLAB: usize = 24;
+#[cfg(loom)]
+pub(crate) const LEAST: usize = 8;
+
 /// First chunk of a queue that has been quiet: one page with its head.
+#[cfg(not(loom))]
 pub(crate) const SMALL: usize = 4096 - 64;
 /// Chunk of a queue that streams: twice the batch that is flushed at once, so that one batch lies
 /// in one piece.
+#[cfg(not(loom))]
 pub(crate) const LARGE: usize = 128 * 1024 - 64;
+/// Least chunk for what an I/O thread has read.
+#[cfg(not(loom))]
+pub(crate) const LEAST: usize = 512 - 64;
 /// What one read from the kernel is offered.
+#[cfg(not(loom))]
 pub(crate) const SLAB: usize = 256 * 1024 - 64;
 
 /// A socket's stock of chunks. Last in, first out: what comes back is what is warm.
@@ -35,7 +51,8 @@ impl Pool {
 
     pub(crate) fn take_bytes(&mut self, at_least: usize, streaming: bool) -> Link {
         if at_least > LARGE {
-            return Chunk::bytes(at_least, false);
+            // What might come back to be lent out as a slab must be zeroed like one.
+            return Chunk::bytes(at_least, at_least == SLAB);
         }
         let (list, size) = if streaming || at_least > SMALL {
             (&mut self.large, LARGE)
@@ -77,7 +94,12 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        for link in self.small.drain(..).chain(self.large.drain(..)).chain(self.slabs.drain(..)) {
+        for link in self
+            .small
+            .drain(..)
+            .chain(self.large.drain(..))
+            .chain(self.slabs.drain(..))
+        {
             // SAFETY: chunks in a pool are ours alone.
             unsafe { Chunk::free(link) };
         }
@@ -91,5 +113,42 @@ impl std::fmt::Debug for Pool {
             .field("large", &self.large.len())
             .field("slabs", &self.slabs.len())
             .finish()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_back_is_handed_out_again_and_only_so_much_is_kept() {
+        let mut pool = Pool::new();
+        let all: Vec<Link> = (0..6).map(|_| pool.take_bytes(1, false)).collect();
+        for &link in &all {
+            // SAFETY: taken above and referred to by nobody else.
+            unsafe { pool.give(link) };
+        }
+        assert_eq!(pool.small.len(), Pool::KEEP);
+        assert_eq!(
+            pool.take_bytes(SMALL, false),
+            all[Pool::KEEP - 1],
+            "the warmest first"
+        );
+        let (streaming, large) = (pool.take_bytes(1, true), pool.take_bytes(SMALL + 1, false));
+        let (slab, huge) = (pool.take_slab(), pool.take_bytes(SLAB, false));
+        for link in [streaming, large, slab, huge] {
+            // SAFETY: as above.
+            unsafe { pool.give(link) };
+        }
+        assert_eq!((pool.large.len(), pool.slabs.len()), (2, 2));
+        let slab = pool.take_slab();
+        // SAFETY: a slab, ours alone.
+        let bytes = unsafe { std::slice::from_raw_parts(Chunk::data(slab), SLAB) };
+        assert!(bytes.iter().all(|&byte| byte == 0));
+        // SAFETY: as above.
+        unsafe { Chunk::free(slab) };
+        let sentinel = Chunk::sentinel();
+        // SAFETY: a sentinel is left alone by whoever gets it.
+        unsafe { pool.give(std::ptr::NonNull::from(&sentinel)) };
     }
 }

@@ -24,7 +24,10 @@ pub fn outbound() -> (Writer, Drain) {
 #[must_use]
 pub fn inbound(max_frame: u64) -> (Fill, Reader) {
     let shared = Arc::new(Shared::new(false));
-    (Fill::new(Arc::clone(&shared), max_frame), Reader::new(shared, false))
+    (
+        Fill::new(Arc::clone(&shared), max_frame),
+        Reader::new(shared, false),
+    )
 }
 
 /// A queue between two sockets of one process: frames go in, frames come out, large ones by
@@ -32,7 +35,10 @@ pub fn inbound(max_frame: u64) -> (Fill, Reader) {
 #[must_use]
 pub fn inproc() -> (Writer, Reader) {
     let shared = Arc::new(Shared::new(true));
-    (Writer::new(Arc::clone(&shared), true), Reader::new(shared, true))
+    (
+        Writer::new(Arc::clone(&shared), true),
+        Reader::new(shared, true),
+    )
 }
 
 #[repr(align(64))]

@@ -44,8 +44,10 @@ enum Found {
 /// A command frame taken out of the stream, with its position in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandFrame {
-    /// Position of its header in the stream of this connection.
+    /// Position of its header in the stream of this queue.
     pub position: u64,
+    /// Which connection it came from: counts reconnects.
+    pub generation: u32,
     /// Name and data, without the frame header.
     pub body: Box<[u8]>,
 }
@@ -56,11 +58,10 @@ pub struct Reader {
     pub(crate) at: usize,
     pub(crate) end: usize,
     sealed: bool,
-    /// Whether the chunk holds bytes. Kept here, for the head of a chunk belongs to the producer's
-    /// cache.
-    plain: bool,
     /// Frames that may be given out before the next look: those of one whole message.
-    left: u32,
+    pub(crate) left: u32,
+    /// Whether the last frame given out was not the last of its message.
+    begun: bool,
     inproc: bool,
     taken: u64,
     bytes: u64,
@@ -85,8 +86,8 @@ impl Reader {
             at: 0,
             end: 0,
             sealed: false,
-            plain: false,
             left: 0,
+            begun: false,
             inproc,
             taken: 0,
             bytes: 0,
@@ -121,7 +122,7 @@ impl Reader {
     #[inline]
     #[must_use]
     pub fn is_mid_message(&self) -> bool {
-        self.left > 0
+        self.begun
     }
 
     /// Commands found on the way to the messages.
@@ -143,9 +144,11 @@ impl Reader {
             return true;
         }
         if self.end.saturating_sub(self.at) >= 2 {
-            // SAFETY: two bytes below the published end.
+            // SAFETY: two bytes below the published end; only chunks of bytes have as many.
             let [flags, len] = unsafe { self.here().cast::<[u8; 2]>().read_unaligned() };
-            if flags == 0 && self.end - self.at >= 2 + usize::from(len) && self.plain {
+            if flags == 0 && self.end - self.at >= 2 + usize::from(len) {
+                // SAFETY: the reader's chunk is alive.
+                unsafe { Chunk::track(self.link) }.read(self.at, self.end);
                 self.left = 1;
                 return true;
             }
@@ -215,9 +218,10 @@ impl Reader {
         self.at = 0;
         // SAFETY: the next chunk is alive: the chain goes on from the reader.
         let (word, head) = unsafe { (Chunk::load(next), next.as_ref()) };
+        // SAFETY: as above.
+        unsafe { Chunk::track(next) }.look();
         self.end = word.end();
         self.sealed = word.is_sealed();
-        self.plain = head.kind == Kind::Bytes;
         self.generation = head.generation;
         if let Some((link, _, _)) = self.walked
             && link == old
@@ -234,6 +238,16 @@ impl Reader {
         }
     }
 
+    /// Position in the stream of the next byte to be looked at.
+    pub(crate) fn position(&self) -> u64 {
+        // SAFETY: the reader's chunk is alive.
+        unsafe { (*self.link.as_ptr()).base + self.at as u64 }
+    }
+
+    pub(crate) fn shared(&self) -> *const Shared {
+        &raw const *self.shared
+    }
+
     /// A chunk that has been passed, to be used again.
     pub(crate) fn take_retired(&mut self) -> Option<Link> {
         self.retired.take()
@@ -246,6 +260,7 @@ impl Reader {
         }
         // SAFETY: the chunk is alive and the bytes below `end` are published.
         unsafe {
+            Chunk::track(link).read(at, end);
             if (*link.as_ptr()).kind == Kind::Reference {
                 let frame = &*Chunk::frame(link);
                 let header_len = usize::from(frame.header_len);
@@ -270,7 +285,9 @@ impl Reader {
                 });
             }
             let bytes = std::slice::from_raw_parts(here, end - at);
-            let Some(header) = frame::decode(bytes) else { return Found::Partial };
+            let Some(header) = frame::decode(bytes) else {
+                return Found::Partial;
+            };
             if header.body_len > (end - at - header.header_len) as u64 {
                 return Found::Partial;
             }
@@ -333,7 +350,11 @@ impl Reader {
 
     fn pop_command(&mut self, head: Head) {
         // SAFETY: the reader's chunk is alive.
-        let position = unsafe { (*self.link.as_ptr()).base } + self.at as u64;
+        let mut position = unsafe { (*self.link.as_ptr()).base } + self.at as u64;
+        if matches!(head.body, Body::Reference) {
+            // The one step of such a chunk is the last byte of the frame.
+            position -= (head.header_len + head.body_len) as u64 - 1;
+        }
         let body = match head.body {
             // SAFETY: `find` has seen the whole frame below the published end.
             Body::Here => unsafe {
@@ -343,7 +364,12 @@ impl Reader {
             Body::Reference => unsafe { &(*Chunk::frame(self.link)).body },
             Body::Descriptor(_) => &[],
         };
-        self.commands.push(CommandFrame { position, body: body.into() });
+        let generation = self.generation;
+        self.commands.push(CommandFrame {
+            position,
+            generation,
+            body: body.into(),
+        });
         self.at += head.step;
         self.bytes += (head.header_len + head.body_len) as u64;
     }
@@ -397,11 +423,15 @@ impl Reader {
             // SAFETY: two bytes below the published end.
             let [flags, len] = unsafe { self.here().cast::<[u8; 2]>().read_unaligned() };
             let len = usize::from(len);
-            if flags & !frame::MORE == 0 && self.end - self.at >= 2 + len && self.plain {
+            if flags & !frame::MORE == 0 && self.end - self.at >= 2 + len {
                 // SAFETY: the whole frame is below the published end, and the copy is cut to the
                 // buffer.
                 unsafe {
-                    copy(self.here().add(2), buffer.as_mut_ptr(), len.min(buffer.len()));
+                    copy(
+                        self.here().add(2),
+                        buffer.as_mut_ptr(),
+                        len.min(buffer.len()),
+                    );
                 }
                 self.pass(2 + len, (2 + len) as u64, flags);
                 return Some((len, flags != 0));
@@ -455,7 +485,9 @@ impl Reader {
         if !self.is_ready() {
             return false;
         }
-        let Some(head) = self.head() else { return false };
+        let Some(head) = self.head() else {
+            return false;
+        };
         if matches!(head.body, Body::Here) {
             self.pass_head(head);
         } else {
@@ -480,7 +512,11 @@ impl Reader {
 
     #[inline]
     fn pass_head(&mut self, head: Head) {
-        self.pass(head.step, (head.header_len + head.body_len) as u64, head.flags);
+        self.pass(
+            head.step,
+            (head.header_len + head.body_len) as u64,
+            head.flags,
+        );
     }
 
     #[inline(always)]
@@ -488,7 +524,8 @@ impl Reader {
         self.at += step;
         self.bytes += wire;
         self.left -= 1;
-        if flags & frame::MORE == 0 {
+        self.begun = flags & frame::MORE != 0;
+        if !self.begun {
             self.taken += 1;
             self.shared.set_taken(self.taken);
         }
@@ -510,7 +547,6 @@ impl Reader {
         self.walked = None;
         // SAFETY: alive: the caller has just put it there.
         let head = unsafe { link.as_ref() };
-        self.plain = head.kind == Kind::Bytes;
         self.generation = head.generation;
     }
 }

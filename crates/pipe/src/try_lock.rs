@@ -5,12 +5,12 @@ use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use crate::loom::AtomicU32;
+use crate::loom::{AtomicU32, Track};
 
 /// See the module documentation.
-#[derive(Debug)]
 pub struct TryLock<T> {
     held: AtomicU32,
+    track: Track,
     value: UnsafeCell<T>,
 }
 
@@ -20,7 +20,11 @@ unsafe impl<T: Send> Sync for TryLock<T> {}
 impl<T> TryLock<T> {
     /// A free lock.
     pub fn new(value: T) -> Self {
-        Self { held: AtomicU32::new(0), value: UnsafeCell::new(value) }
+        Self {
+            held: AtomicU32::new(0),
+            track: Track::new(0),
+            value: UnsafeCell::new(value),
+        }
     }
 
     /// Takes the lock if it is free.
@@ -28,7 +32,10 @@ impl<T> TryLock<T> {
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         let free = self.held.load(Relaxed) == 0
             && self.held.compare_exchange(0, 1, Acquire, Relaxed).is_ok();
-        free.then(|| Guard { lock: self })
+        free.then(|| {
+            self.track.own();
+            Guard { lock: self }
+        })
     }
 
     /// Whether somebody holds it now.
@@ -40,6 +47,14 @@ impl<T> TryLock<T> {
     /// The value, when nobody else can hold the lock.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
+    }
+}
+
+impl<T> std::fmt::Debug for TryLock<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TryLock")
+            .field("held", &self.held)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,6 +88,7 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        self.lock.track.own();
         self.lock.held.store(0, Release);
     }
 }

@@ -83,8 +83,11 @@ impl<B: Bell> WakeSlot<B> {
     pub fn announce_task(&self, interest: u32, waker: &Waker) {
         {
             let mut tasks = self.lock_tasks();
-            let list =
-                if interest & interest::OUT != 0 { &mut tasks.writers } else { &mut tasks.readers };
+            let list = if interest & interest::OUT != 0 {
+                &mut tasks.writers
+            } else {
+                &mut tasks.readers
+            };
             if !list.iter().any(|known| known.will_wake(waker)) {
                 list.push(waker.clone());
             }
@@ -158,12 +161,16 @@ impl<B: Bell> WakeSlot<B> {
     }
 
     fn lock_tasks(&self) -> impl std::ops::DerefMut<Target = Tasks> + '_ {
-        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.tasks
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 impl<B> std::fmt::Debug for WakeSlot<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WakeSlot").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("WakeSlot")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }

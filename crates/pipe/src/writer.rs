@@ -10,7 +10,7 @@ use ferromq_message::{Message, frame};
 use crate::chunk::{Chunk, Kind, Link, Reference, Word, copy};
 use crate::drain::Drain;
 use crate::loom::Arc;
-use crate::pool::Pool;
+use crate::pool::{LARGE, Pool, SMALL};
 use crate::queue::Shared;
 
 /// From this many bytes a body goes to the kernel from where it lies instead of being copied.
@@ -111,6 +111,7 @@ impl Writer {
         if len < 256 && !more && !self.mid_message && self.capacity - self.at >= len + 2 {
             // SAFETY: the room was checked; the bytes beyond `at` are the writer's alone.
             unsafe {
+                Chunk::track(self.tail).write(self.at, self.at + len + 2);
                 let to = Chunk::data(self.tail).add(self.at);
                 to.cast::<[u8; 2]>().write([0, len as u8]);
                 copy(body.as_ptr(), to.add(2), len);
@@ -130,7 +131,11 @@ impl Writer {
 
     #[inline(never)]
     fn append_any(&mut self, pool: &mut Pool, body: &[u8], more: bool) {
-        let by_reference = if self.inproc { BY_REFERENCE_INPROC } else { BY_REFERENCE_OUT };
+        let by_reference = if self.inproc {
+            BY_REFERENCE_INPROC
+        } else {
+            BY_REFERENCE_OUT
+        };
         if body.len() >= by_reference
             && let Ok(message) = Message::try_copy_from_slice(body)
         {
@@ -146,8 +151,11 @@ impl Writer {
     #[inline]
     pub fn append_message(&mut self, pool: &mut Pool, message: Message, more: bool) {
         // Inside a process what lies elsewhere stays there, and is freed by who receives it.
-        let by_reference =
-            if self.inproc { message.is_by_reference() } else { message.len() >= BY_REFERENCE_OUT };
+        let by_reference = if self.inproc {
+            message.is_by_reference()
+        } else {
+            message.len() >= BY_REFERENCE_OUT
+        };
         if by_reference {
             self.append_by_reference(pool, message, more);
         } else {
@@ -168,8 +176,10 @@ impl Writer {
             // SAFETY: the room was checked; a Message may be moved bytewise, and the reader takes
             // it out exactly once.
             unsafe {
+                Chunk::track(self.tail).write(self.at, place + size_of::<Message>());
                 let to = Chunk::data(self.tail).add(self.at);
-                to.cast::<[u8; 2]>().write([DESCRIPTOR | flags, offset as u8]);
+                to.cast::<[u8; 2]>()
+                    .write([DESCRIPTOR | flags, offset as u8]);
                 to.add(offset).cast::<Message>().write(message);
             }
             self.at = place + size_of::<Message>();
@@ -190,6 +200,7 @@ impl Writer {
         }
         // SAFETY: the room was checked; the bytes beyond `at` are the writer's alone.
         unsafe {
+            Chunk::track(self.tail).write(self.at, self.at + need);
             let to = Chunk::data(self.tail).add(self.at);
             std::ptr::copy_nonoverlapping(header.as_ptr(), to, header_len);
             copy(body.as_ptr(), to.add(header_len), body.len());
@@ -241,8 +252,7 @@ impl Writer {
             self.tail = self.open;
             // SAFETY: alive; capacity is written once, when the chunk is made.
             self.capacity = unsafe { (*self.tail.as_ptr()).capacity } as usize;
-        }
-        if self.inproc {
+        } else if self.inproc {
             self.drop_descriptors(self.open_end, self.at);
         }
         self.at = self.open_end;
@@ -280,9 +290,21 @@ impl Writer {
     #[cold]
     #[inline(never)]
     fn roll(&mut self, pool: &mut Pool, need: usize) {
+        // SAFETY: the tail is alive.
+        match unsafe { (*self.tail.as_ptr()).kind } {
+            // A queue that fills its chunks grows out of the small ones it began with.
+            Kind::Bytes => self.streaming = true,
+            Kind::Reference => self.streaming = false,
+            Kind::Sentinel => {}
+        }
+        let need_or_large = if self.streaming {
+            need.max(LARGE)
+        } else {
+            need
+        };
         let fits = |link: Link| {
             // SAFETY: a spare chunk is alive and nobody else refers to it.
-            unsafe { (*link.as_ptr()).capacity as usize >= need }
+            unsafe { (*link.as_ptr()).capacity as usize >= need_or_large }
         };
         let fresh = match self.shared.take_spare() {
             Some(spare) if fits(spare) => spare,
@@ -299,8 +321,6 @@ impl Writer {
             Chunk::rewind(fresh, 0, 0);
             (*fresh.as_ptr()).capacity as usize
         };
-        // SAFETY: the tail is alive.
-        self.streaming = unsafe { (*self.tail.as_ptr()).kind } == Kind::Bytes;
         self.link(fresh, capacity);
     }
 
@@ -327,15 +347,20 @@ impl Writer {
     /// With both ends in hand and nothing left to send: gives the memory back, so that it is used
     /// again while it is warm, by whichever queue of the socket comes next.
     pub fn release(&mut self, drain: &mut Drain, pool: &mut Pool) {
-        debug_assert!(std::ptr::eq(&raw const *self.shared, drain.shared()));
-        if self.mid_message || !drain.is_drained() || !drain.is_at_boundary() {
+        let same = std::ptr::eq(&raw const *self.shared, drain.shared());
+        debug_assert!(same, "the two ends of one queue");
+        if !same || self.mid_message || !drain.is_drained() || !drain.is_at_boundary() {
             return;
+        }
+        if let Some(spare) = self.shared.take_spare() {
+            // SAFETY: the consumer is through with a spare.
+            unsafe { pool.give(spare) };
         }
         let sentinel = self.shared.sentinel();
         if self.tail == sentinel {
             return;
         }
-        self.streaming &= self.at > crate::pool::SMALL;
+        self.streaming &= self.at > SMALL;
         let tail = self.tail;
         drain.reset(sentinel);
         // SAFETY: producer and consumer are both here and neither refers to anything but the
@@ -360,6 +385,7 @@ pub(crate) unsafe fn drop_descriptors(link: Link, mut from: usize, to: usize) {
     while from < to {
         // SAFETY: within the chunk by contract.
         unsafe {
+            Chunk::track(link).read(from, to);
             let at = Chunk::data(link).add(from);
             if *at & DESCRIPTOR != 0 {
                 let offset = usize::from(*at.add(1));
@@ -367,7 +393,9 @@ pub(crate) unsafe fn drop_descriptors(link: Link, mut from: usize, to: usize) {
                 from += offset + size_of::<Message>();
             } else {
                 let bytes = std::slice::from_raw_parts(at, to - from);
-                let Some(header) = frame::decode(bytes) else { return };
+                let Some(header) = frame::decode(bytes) else {
+                    return;
+                };
                 from += header.header_len + header.body_len as usize;
             }
         }

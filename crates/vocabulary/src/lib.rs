@@ -1,2 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Under construction.
+//! The words of ZeroMQ, without anything that moves: no threads, no clock, no file descriptors.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`socket_type`] | the socket types, their numbers, and who may talk to whom |
+//! | [`endpoint`] | `tcp://`, `ipc://` and `inproc://` addresses, parsed and printed |
+//! | [`error`] | error codes, their errno and their text |
+//! | [`event`] | what a monitor reports |
+//! | [`option`] | one table of socket options, one of context options |
+
+#![forbid(unsafe_code)]
+
+pub mod endpoint;
+pub mod error;
+pub mod event;
+pub mod option;
+pub mod socket_type;
+
+pub use endpoint::{Endpoint, EndpointError, Host, IpcPath, Port, TcpAddress};
+pub use error::Code;
+pub use event::{DisconnectReason, Event, MonitorEvent, ProtocolError};
+pub use option::{ContextOptions, OptionError, SocketOptions, Value};
+pub use socket_type::SocketType;

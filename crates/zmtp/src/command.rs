@@ -75,12 +75,17 @@ pub fn parse(body: &[u8]) -> Result<Command<'_>, MalformedCommand> {
     let (name, data) = split_name(body).ok_or(MalformedCommand::Name)?;
     Ok(match name {
         CANCEL => Command::Cancel(data),
-        ERROR => Command::Error { reason: split_reason(data).ok_or(MalformedCommand::Error)? },
+        ERROR => Command::Error {
+            reason: split_reason(data).ok_or(MalformedCommand::Error)?,
+        },
         JOIN => Command::Join(group(data)?),
         LEAVE => Command::Leave(group(data)?),
         PING => {
             let (ttl, context) = data.split_first_chunk().ok_or(MalformedCommand::Ping)?;
-            Command::Ping { ttl: u16::from_be_bytes(*ttl), context }
+            Command::Ping {
+                ttl: u16::from_be_bytes(*ttl),
+                context,
+            }
         }
         PONG => Command::Pong { context: data },
         READY => Command::Ready(data),
@@ -103,7 +108,11 @@ pub fn error(reason: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a PING frame. Only the first 16 bytes of the context are sent.
 pub fn ping(ttl_deciseconds: u16, context: &[u8], out: &mut Vec<u8>) {
-    append(PING, &[&ttl_deciseconds.to_be_bytes(), truncate_context(context)], out);
+    append(
+        PING,
+        &[&ttl_deciseconds.to_be_bytes(), truncate_context(context)],
+        out,
+    );
 }
 
 /// Appends a PONG frame.
@@ -193,7 +202,10 @@ mod tests {
             (built(|out| error(b"400", out)), b"\x04\x0a\x05ERROR\x03400"),
             (built(|out| subscribe(b"a", out)), b"\x04\x0b\x09SUBSCRIBEa"),
             (built(|out| cancel(b"a", out)), b"\x04\x08\x06CANCELa"),
-            (built(|out| ping(0x0102, b"xy", out)), b"\x04\x09\x04PING\x01\x02xy"),
+            (
+                built(|out| ping(0x0102, b"xy", out)),
+                b"\x04\x09\x04PING\x01\x02xy",
+            ),
             (built(|out| pong(b"xy", out)), b"\x04\x07\x04PONGxy"),
         ];
         for (frame, expected) in cases {
@@ -219,13 +231,37 @@ mod tests {
             (b"\x05ERROR\x01abc", Command::Error { reason: b"a" }),
             (b"\x09SUBSCRIBEtopic", Command::Subscribe(b"topic")),
             (b"\x06CANCEL", Command::Cancel(b"")),
-            (b"\x04PING\x00\x0a", Command::Ping { ttl: 10, context: b"" }),
-            (b"\x04PING\xff\xffhi", Command::Ping { ttl: 65_535, context: b"hi" }),
+            (
+                b"\x04PING\x00\x0a",
+                Command::Ping {
+                    ttl: 10,
+                    context: b"",
+                },
+            ),
+            (
+                b"\x04PING\xff\xffhi",
+                Command::Ping {
+                    ttl: 65_535,
+                    context: b"hi",
+                },
+            ),
             (b"\x04PONGhi", Command::Pong { context: b"hi" }),
             (b"\x04JOINg", Command::Join(b"g")),
             (b"\x05LEAVE", Command::Leave(b"")),
-            (b"\x05HELLOx", Command::Other { name: b"HELLO", data: b"x" }),
-            (b"\x05ready", Command::Other { name: b"ready", data: b"" }),
+            (
+                b"\x05HELLOx",
+                Command::Other {
+                    name: b"HELLO",
+                    data: b"x",
+                },
+            ),
+            (
+                b"\x05ready",
+                Command::Other {
+                    name: b"ready",
+                    data: b"",
+                },
+            ),
         ];
         for (body, command) in cases {
             assert_eq!(parse(body), Ok(*command), "{body:?}");
@@ -255,13 +291,24 @@ mod tests {
     #[test]
     fn contexts_are_cut_to_sixteen() {
         let context = b"0123456789abcdefgh";
-        assert_eq!(built(|out| pong(context, out)), b"\x04\x15\x04PONG0123456789abcdef");
-        assert_eq!(built(|out| ping(0, context, out)), b"\x04\x17\x04PING\0\x000123456789abcdef");
+        assert_eq!(
+            built(|out| pong(context, out)),
+            b"\x04\x15\x04PONG0123456789abcdef"
+        );
+        assert_eq!(
+            built(|out| ping(0, context, out)),
+            b"\x04\x17\x04PING\0\x000123456789abcdef"
+        );
     }
 
     #[test]
     fn reasons_are_cut_to_255() {
         let frame = built(|out| error(&[b'r'; 300], out));
-        assert_eq!(parse(&frame[9..]), Ok(Command::Error { reason: &[b'r'; 255] }));
+        assert_eq!(
+            parse(&frame[9..]),
+            Ok(Command::Error {
+                reason: &[b'r'; 255]
+            })
+        );
     }
 }

@@ -63,7 +63,9 @@ impl Decoder {
         loop {
             if let Some((flags, missing)) = self.pending {
                 let part = take(input, missing);
-                self.body.try_reserve(part.len()).map_err(|_full| DecodeError::OutOfMemory)?;
+                self.body
+                    .try_reserve(part.len())
+                    .map_err(|_full| DecodeError::OutOfMemory)?;
                 self.body.extend_from_slice(part);
                 let missing = missing.saturating_sub(part.len() as u64);
                 if missing > 0 {
@@ -72,9 +74,14 @@ impl Decoder {
                 }
                 self.pending = None;
                 self.header_len = 0;
-                return Ok(Some(Frame { flags, body: std::mem::take(&mut self.body) }));
+                return Ok(Some(Frame {
+                    flags,
+                    body: std::mem::take(&mut self.body),
+                }));
             }
-            let Some((byte, rest)) = input.split_first() else { return Ok(None) };
+            let Some((byte, rest)) = input.split_first() else {
+                return Ok(None);
+            };
             *input = rest;
             if !self.take_header_byte(*byte)? {
                 continue;
@@ -106,18 +113,25 @@ impl Decoder {
             self.header_len = self.header_len.saturating_add(1);
         }
         let so_far = self.header.get(..self.header_len).unwrap_or(&self.header);
-        let Some(header) = frame::decode(so_far) else { return Ok(false) };
+        let Some(header) = frame::decode(so_far) else {
+            return Ok(false);
+        };
         // contract 3.2: "MAXMSGSIZE checked against the length before allocation"
         if header.body_len > self.max_frame_size {
             return Err(DecodeError::TooLarge);
         }
-        self.pending = Some((header.flags & (frame::MORE | frame::COMMAND), header.body_len));
+        self.pending = Some((
+            header.flags & (frame::MORE | frame::COMMAND),
+            header.body_len,
+        ));
         Ok(true)
     }
 }
 
 fn take<'a>(input: &mut &'a [u8], at_most: u64) -> &'a [u8] {
-    let at = usize::try_from(at_most).unwrap_or(usize::MAX).min(input.len());
+    let at = usize::try_from(at_most)
+        .unwrap_or(usize::MAX)
+        .min(input.len());
     let (part, rest) = input.split_at_checked(at).unwrap_or((input, &[]));
     *input = rest;
     part
@@ -140,8 +154,11 @@ mod tests {
     }
 
     fn stream() -> (Vec<u8>, Vec<Frame>) {
-        let frames = [(1, 0), (0, 3), (4, 255), (0, 256), (1, 1000), (0, 0)]
-            .map(|(flags, len)| Frame { flags, body: vec![len as u8; len] });
+        let frames =
+            [(1, 0), (0, 3), (4, 255), (0, 256), (1, 1000), (0, 0)].map(|(flags, len)| Frame {
+                flags,
+                body: vec![len as u8; len],
+            });
         let mut bytes = Vec::new();
         for frame in &frames {
             crate::command::append_header(frame.flags, frame.body.len(), &mut bytes);
@@ -156,8 +173,10 @@ mod tests {
         assert_eq!(all(&mut Decoder::new(-1), &bytes), frames);
         for step in [1, 2, 3, 7, 64] {
             let mut decoder = Decoder::new(-1);
-            let seen: Vec<_> =
-                bytes.chunks(step).flat_map(|chunk| all(&mut decoder, chunk)).collect();
+            let seen: Vec<_> = bytes
+                .chunks(step)
+                .flat_map(|chunk| all(&mut decoder, chunk))
+                .collect();
             assert_eq!(seen, frames);
             assert!(decoder.is_at_boundary());
         }
@@ -167,10 +186,16 @@ mod tests {
     fn the_limit_is_inclusive_and_checked_at_the_header() {
         let mut decoder = Decoder::new(3);
         assert_eq!(all(&mut decoder, b"\x00\x03abc")[0].body, b"abc");
-        assert_eq!(decoder.decode(&mut &b"\x00\x04"[..]), Err(DecodeError::TooLarge));
+        assert_eq!(
+            decoder.decode(&mut &b"\x00\x04"[..]),
+            Err(DecodeError::TooLarge)
+        );
         let mut decoder = Decoder::new(0);
         assert_eq!(all(&mut decoder, b"\x00\x00").len(), 1);
-        assert_eq!(decoder.decode(&mut &b"\x00\x01"[..]), Err(DecodeError::TooLarge));
+        assert_eq!(
+            decoder.decode(&mut &b"\x00\x01"[..]),
+            Err(DecodeError::TooLarge)
+        );
     }
 
     #[test]
@@ -181,13 +206,28 @@ mod tests {
         assert!(decoder.held() < 64);
         assert!(!decoder.is_at_boundary());
         let mut input = &b"\x02\x80\0\0\0\0\0\0\0"[..];
-        assert_eq!(Decoder::new(-1).decode(&mut input), Err(DecodeError::TooLarge));
+        assert_eq!(
+            Decoder::new(-1).decode(&mut input),
+            Err(DecodeError::TooLarge)
+        );
     }
 
     #[test]
     fn unknown_flags_and_long_forms_of_short_bodies_are_taken() {
         let frames = all(&mut Decoder::new(-1), b"\xfa\0\0\0\0\0\0\0\x01x\xf9\x01y");
-        assert_eq!(frames[0], Frame { flags: 0, body: b"x".to_vec() });
-        assert_eq!(frames[1], Frame { flags: 1, body: b"y".to_vec() });
+        assert_eq!(
+            frames[0],
+            Frame {
+                flags: 0,
+                body: b"x".to_vec()
+            }
+        );
+        assert_eq!(
+            frames[1],
+            Frame {
+                flags: 1,
+                body: b"y".to_vec()
+            }
+        );
     }
 }

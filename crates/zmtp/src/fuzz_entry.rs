@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::panic,
-    clippy::missing_panics_doc,
     reason = "a broken promise is a panic: that is what a fuzzer looks for"
 )]
 
@@ -45,8 +44,14 @@ pub fn greeting(data: &[u8]) {
 
 /// Frames: the limit holds, and memory follows what arrived, not what was announced.
 pub fn frames(data: &[u8]) {
-    let Some((limit, stream)) = data.split_first() else { return };
-    let limit = if *limit == 0xff { -1 } else { i64::from(*limit) };
+    let Some((limit, stream)) = data.split_first() else {
+        return;
+    };
+    let limit = if *limit == 0xff {
+        -1
+    } else {
+        i64::from(*limit)
+    };
     let mut decoder = Decoder::new(limit);
     let mut rest = stream;
     while let Ok(Some(frame)) = decoder.decode(&mut rest) {
@@ -57,7 +62,9 @@ pub fn frames(data: &[u8]) {
 
 /// A command body: what can be written comes back as it was.
 pub fn commands(data: &[u8]) {
-    let Ok(parsed) = command::parse(data) else { return };
+    let Ok(parsed) = command::parse(data) else {
+        return;
+    };
     let mut out = Vec::new();
     match parsed {
         command::Command::Cancel(topic) => command::cancel(topic, &mut out),
@@ -83,22 +90,42 @@ pub fn commands(data: &[u8]) {
     };
     assert!(rest.is_empty());
     assert_eq!(command::parse(&frame.body), Ok(parsed));
-    drop(subscription::classify(frame.flags, &frame.body));
+    let is_subscription = matches!(
+        parsed,
+        command::Command::Subscribe(_) | command::Command::Cancel(_)
+    );
+    assert_eq!(
+        subscription::classify(frame.flags, &frame.body).is_some(),
+        is_subscription
+    );
 }
 
 /// A connection fed with anything, in pieces, while time passes. The first byte says which socket
 /// it is, the second how long the pieces are.
 pub fn connection(data: &[u8]) {
-    let [kind, step, stream @ ..] = data else { return };
-    let types = [SocketType::Dealer, SocketType::Pub, SocketType::Sub, SocketType::Radio];
-    let socket_type = types.get(usize::from(kind & 3)).copied().unwrap_or(SocketType::Dealer);
+    let [kind, step, stream @ ..] = data else {
+        return;
+    };
+    let types = [
+        SocketType::Dealer,
+        SocketType::Pub,
+        SocketType::Sub,
+        SocketType::Radio,
+    ];
+    let socket_type = types
+        .get(usize::from(kind & 3))
+        .copied()
+        .unwrap_or(SocketType::Dealer);
     let mut config = Config::new(socket_type);
     config.max_frame_size = if kind & 4 == 0 { -1 } else { 64 };
     config.local.max_handshake_bytes = 4096;
     config.heartbeat.interval = Duration::from_millis(u64::from(kind >> 4));
     let heartbeats = config.heartbeat != heartbeat::Config::default();
 
-    #[expect(clippy::disallowed_methods, reason = "any base will do: only differences count")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "any base will do: only differences count"
+    )]
     let base = Instant::now();
     let mut connection = Connection::new(config, base);
     let (mut now, mut out, mut seen) = (base, Vec::new(), Seen::default());
@@ -112,15 +139,31 @@ pub fn connection(data: &[u8]) {
         connection.poll_transmit(&mut out);
         assert!(connection.poll_timeout().is_none_or(|at| at >= now));
         assert!(connection.held() <= stream.len().saturating_mul(2).saturating_add(SLACK));
-        assert_eq!(connection.send_frame(0, b"x").is_ok(), connection.is_ready());
+        assert_eq!(
+            connection.send_frame(0, b"x").is_ok(),
+            connection.is_ready()
+        );
         if out.len() > OUTPUT_CHECK {
             break;
         }
     }
     // A PONG is never longer than the PING it answers, and a PING of ours costs a millisecond.
-    let pings = if heartbeats { stream.len().saturating_mul(9) } else { 0 };
-    let bound = stream.len().saturating_mul(4).saturating_add(pings).saturating_add(SLACK);
-    assert!(out.len() <= bound, "{} bytes out for {} in", out.len(), stream.len());
+    let pings = if heartbeats {
+        stream.len().saturating_mul(9)
+    } else {
+        0
+    };
+    let bound = stream
+        .len()
+        .saturating_mul(4)
+        .saturating_add(pings)
+        .saturating_add(SLACK);
+    assert!(
+        out.len() <= bound,
+        "{} bytes out for {} in",
+        out.len(),
+        stream.len()
+    );
     connection.handle_cut();
     assert!(connection.is_closed() && connection.poll_timeout().is_none());
 }

@@ -63,15 +63,21 @@ impl Greeting {
     /// our routing id: the padding of the signature makes it the header of a ZMTP 1.0 frame.
     #[must_use]
     pub fn new(mechanism: &[u8; NAME_LEN], identity_len: usize) -> Self {
-        let [a, b, c, d, e, f, g, h] =
-            u64::try_from(identity_len).unwrap_or(u64::MAX).saturating_add(1).to_be_bytes();
+        let [a, b, c, d, e, f, g, h] = u64::try_from(identity_len)
+            .unwrap_or(u64::MAX)
+            .saturating_add(1)
+            .to_be_bytes();
         let mut ours = [0; GREETING_LEN];
         let head = [0xff, a, b, c, d, e, f, g, h, 0x7f, MAJOR, MINOR];
         // contract 3.1: "as-server ALWAYS 0, even for PLAIN/CURVE servers"
         for (to, from) in ours.iter_mut().zip(head.iter().chain(mechanism)) {
             *to = *from;
         }
-        Self { ours, theirs: Vec::new(), protocol: None }
+        Self {
+            ours,
+            theirs: Vec::new(),
+            protocol: None,
+        }
     }
 
     /// Takes the peer's bytes and says how many belonged to the greeting. Stops where the greeting
@@ -156,7 +162,10 @@ impl Greeting {
 
     fn signature_is_versioned(&self) -> bool {
         self.theirs.first() == Some(&0xff)
-            && self.theirs.get(FLAGS_AT).is_some_and(|flags| flags & 1 == 1)
+            && self
+                .theirs
+                .get(FLAGS_AT)
+                .is_some_and(|flags| flags & 1 == 1)
     }
 }
 
@@ -225,7 +234,12 @@ mod tests {
         let cases: &[(&[u8], Protocol, usize, usize)] = &[
             // bytes, what they say, how many are taken, how many of ours may be out
             (&[1, 0], Protocol::V1_0Unversioned, 1, 10),
-            (&[6, 0, b'h', b'e', b'l', b'l', b'o'], Protocol::V1_0Unversioned, 1, 10),
+            (
+                &[6, 0, b'h', b'e', b'l', b'l', b'o'],
+                Protocol::V1_0Unversioned,
+                1,
+                10,
+            ),
             (b"GET / HTTP/1.1\r\n", Protocol::V1_0Unversioned, 1, 10),
             (&long_identity, Protocol::V1_0Unversioned, 10, 10),
             (&peer(0, 0), Protocol::V1_0, 11, 11),
@@ -245,9 +259,15 @@ mod tests {
             assert_eq!(whole.version().is_some(), *taken == 64);
 
             let mut bytewise = null();
-            let total: usize =
-                bytes.iter().map(|byte| bytewise.handle_input(&[*byte]).unwrap()).sum();
-            assert_eq!((total, bytewise.protocol()), (*taken, Some(*protocol)), "{bytes:?}");
+            let total: usize = bytes
+                .iter()
+                .map(|byte| bytewise.handle_input(&[*byte]).unwrap())
+                .sum();
+            assert_eq!(
+                (total, bytewise.protocol()),
+                (*taken, Some(*protocol)),
+                "{bytes:?}"
+            );
         }
     }
 

@@ -44,12 +44,7 @@ pub struct Heartbeat {
 impl Heartbeat {
     /// Starts when the handshake ends. See [`Config`] for the three numbers.
     #[must_use]
-    pub fn new(
-        interval: Duration,
-        ttl: Duration,
-        timeout: Option<Duration>,
-        now: Instant,
-    ) -> Self {
+    pub fn new(interval: Duration, ttl: Duration, timeout: Option<Duration>, now: Instant) -> Self {
         Self {
             interval,
             // contract 1.4, HEARTBEAT_TTL: "stored as deciseconds [...] truncated to 100 ms"
@@ -104,7 +99,10 @@ impl Heartbeat {
     /// When something is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.ping_at, self.timeout_at, self.ttl_at].into_iter().flatten().min()
+        [self.ping_at, self.timeout_at, self.ttl_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The time to live our PINGs carry, in tenths of a second.
@@ -134,7 +132,10 @@ mod tests {
         base + Duration::from_millis(millis)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "any base will do, only differences count")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "any base will do, only differences count"
+    )]
     fn base() -> Instant {
         Instant::now()
     }
@@ -150,14 +151,24 @@ mod tests {
     #[test]
     fn silence_expires_after_interval_and_timeout() {
         let base = base();
-        let mut heartbeat =
-            Heartbeat::new(SECOND, Duration::ZERO, Some(Duration::from_millis(300)), base);
+        let mut heartbeat = Heartbeat::new(
+            SECOND,
+            Duration::ZERO,
+            Some(Duration::from_millis(300)),
+            base,
+        );
         assert_eq!(heartbeat.poll_timeout(), Some(at(base, 1000)));
         assert_eq!(heartbeat.handle_timeout(at(base, 999)), None);
-        assert_eq!(heartbeat.handle_timeout(at(base, 1000)), Some(Action::SendPing));
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 1000)),
+            Some(Action::SendPing)
+        );
         assert_eq!(heartbeat.handle_timeout(at(base, 1000)), None);
         assert_eq!(heartbeat.poll_timeout(), Some(at(base, 1300)));
-        assert_eq!(heartbeat.handle_timeout(at(base, 1300)), Some(Action::Expired));
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 1300)),
+            Some(Action::Expired)
+        );
         assert_eq!(heartbeat.poll_timeout(), None);
     }
 
@@ -165,9 +176,15 @@ mod tests {
     fn the_timeout_is_the_interval_unless_said_otherwise() {
         let base = base();
         let mut heartbeat = Heartbeat::new(SECOND, Duration::ZERO, None, base);
-        assert_eq!(heartbeat.handle_timeout(at(base, 1000)), Some(Action::SendPing));
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 1000)),
+            Some(Action::SendPing)
+        );
         assert_eq!(heartbeat.poll_timeout(), Some(at(base, 2000)));
-        assert_eq!(heartbeat.handle_timeout(at(base, 2000)), Some(Action::Expired));
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 2000)),
+            Some(Action::Expired)
+        );
     }
 
     #[test]
@@ -184,30 +201,58 @@ mod tests {
     #[test]
     fn a_timeout_longer_than_the_interval_counts_from_the_first_unanswered_ping() {
         let base = base();
-        let mut heartbeat =
-            Heartbeat::new(SECOND, Duration::ZERO, Some(Duration::from_millis(2500)), base);
-        assert_eq!(heartbeat.handle_timeout(at(base, 1000)), Some(Action::SendPing));
-        assert_eq!(heartbeat.handle_timeout(at(base, 2000)), Some(Action::SendPing));
-        assert_eq!(heartbeat.handle_timeout(at(base, 3000)), Some(Action::SendPing));
+        let mut heartbeat = Heartbeat::new(
+            SECOND,
+            Duration::ZERO,
+            Some(Duration::from_millis(2500)),
+            base,
+        );
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 1000)),
+            Some(Action::SendPing)
+        );
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 2000)),
+            Some(Action::SendPing)
+        );
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 3000)),
+            Some(Action::SendPing)
+        );
         assert_eq!(heartbeat.poll_timeout(), Some(at(base, 3500)));
-        assert_eq!(heartbeat.handle_timeout(at(base, 3500)), Some(Action::Expired));
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 3500)),
+            Some(Action::Expired)
+        );
     }
 
     #[test]
     fn any_frame_saves_the_connection() {
         let base = base();
         let mut heartbeat = Heartbeat::new(SECOND, Duration::ZERO, None, base);
-        assert_eq!(heartbeat.handle_timeout(at(base, 1000)), Some(Action::SendPing));
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 1000)),
+            Some(Action::SendPing)
+        );
         heartbeat.on_traffic(at(base, 1999));
-        assert_eq!(heartbeat.handle_timeout(at(base, 2000)), Some(Action::SendPing));
-        assert_eq!(heartbeat.handle_timeout(at(base, 3000)), Some(Action::Expired));
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 2000)),
+            Some(Action::SendPing)
+        );
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 3000)),
+            Some(Action::Expired)
+        );
     }
 
     #[test]
     fn a_late_call_sends_one_ping_and_goes_on_from_there() {
         let base = base();
         let mut heartbeat = Heartbeat::new(SECOND, Duration::ZERO, None, base);
-        assert_eq!(heartbeat.handle_timeout(at(base, 5500)), Some(Action::SendPing));
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 5500)),
+            Some(Action::SendPing)
+        );
         assert_eq!(heartbeat.handle_timeout(at(base, 5500)), None);
         assert_eq!(heartbeat.poll_timeout(), Some(at(base, 6500)));
     }
@@ -220,14 +265,21 @@ mod tests {
         heartbeat.on_ping(5, base);
         assert_eq!(heartbeat.poll_timeout(), Some(at(base, 500)));
         heartbeat.on_ping(1, base);
-        assert_eq!(heartbeat.poll_timeout(), Some(at(base, 500)), "one is armed already");
+        assert_eq!(
+            heartbeat.poll_timeout(),
+            Some(at(base, 500)),
+            "one is armed already"
+        );
         heartbeat.on_traffic(at(base, 400));
         assert_eq!(heartbeat.poll_timeout(), None);
         heartbeat.on_ping(0, at(base, 400));
         assert_eq!(heartbeat.poll_timeout(), None);
         heartbeat.on_ping(5, at(base, 400));
         assert_eq!(heartbeat.handle_timeout(at(base, 899)), None);
-        assert_eq!(heartbeat.handle_timeout(at(base, 900)), Some(Action::Expired));
+        assert_eq!(
+            heartbeat.handle_timeout(at(base, 900)),
+            Some(Action::Expired)
+        );
     }
 
     #[test]
@@ -241,13 +293,24 @@ mod tests {
     #[test]
     fn our_ttl_is_cut_to_tenths_of_a_second() {
         let base = base();
-        for (millis, deciseconds) in
-            [(0, 0), (99, 0), (100, 1), (1999, 19), (65_600, 656), (6_553_599, 65_535)]
-        {
+        for (millis, deciseconds) in [
+            (0, 0),
+            (99, 0),
+            (100, 1),
+            (1999, 19),
+            (65_600, 656),
+            (6_553_599, 65_535),
+        ] {
             let ttl = Duration::from_millis(millis);
-            assert_eq!(Heartbeat::new(SECOND, ttl, None, base).ping_ttl(), deciseconds);
+            assert_eq!(
+                Heartbeat::new(SECOND, ttl, None, base).ping_ttl(),
+                deciseconds
+            );
         }
-        assert_eq!(Heartbeat::new(SECOND, Duration::MAX, None, base).ping_ttl(), u16::MAX);
+        assert_eq!(
+            Heartbeat::new(SECOND, Duration::MAX, None, base).ping_ttl(),
+            u16::MAX
+        );
     }
 
     #[test]

@@ -70,7 +70,9 @@ fn split_property(bytes: &[u8]) -> Option<(&str, &[u8], &[u8])> {
     let (value_len, rest) = rest.split_first_chunk()?;
     let value_len = usize::try_from(u32::from_be_bytes(*value_len)).ok()?;
     let (value, rest) = rest.split_at_checked(value_len)?;
-    let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
+    let name = std::str::from_utf8(name)
+        .ok()
+        .filter(|name| !name.is_empty())?;
     Some((name, value, rest))
 }
 
@@ -87,7 +89,10 @@ mod tests {
         let properties = parse(&bytes).unwrap();
         assert_eq!(
             properties,
-            [("Socket-Type".to_owned(), b"DEALER".to_vec()), ("Identity".to_owned(), Vec::new())]
+            [
+                ("Socket-Type".to_owned(), b"DEALER".to_vec()),
+                ("Identity".to_owned(), Vec::new())
+            ]
         );
         assert_eq!(find(&properties, "socket-TYPE"), Some(&b"DEALER"[..]));
         assert_eq!(find(&properties, "Resource"), None);
@@ -137,7 +142,10 @@ mod tests {
     fn names_that_do_not_fit_are_not_written() {
         let mut out = Vec::new();
         assert_eq!(encode("", b"", &mut out), Err(InvalidProperty));
-        assert_eq!(encode(&"n".repeat(256), b"", &mut out), Err(InvalidProperty));
+        assert_eq!(
+            encode(&"n".repeat(256), b"", &mut out),
+            Err(InvalidProperty)
+        );
         assert!(out.is_empty());
         assert_eq!(encode(&"n".repeat(MAX_NAME), b"", &mut out), Ok(()));
     }

@@ -78,7 +78,10 @@ mod tests {
         encode_cancel(Version::V3_1, b"a", &mut out);
         encode_subscribe(Version::V3_0, b"a", &mut out);
         encode_cancel(Version::V3_0, b"a", &mut out);
-        assert_eq!(out, b"\x04\x0b\x09SUBSCRIBEa\x04\x08\x06CANCELa\x00\x02\x01a\x00\x02\x00a");
+        assert_eq!(
+            out,
+            b"\x04\x0b\x09SUBSCRIBEa\x04\x08\x06CANCELa\x00\x02\x01a\x00\x02\x00a"
+        );
     }
 
     #[test]
@@ -89,11 +92,19 @@ mod tests {
                 let mut out = Vec::new();
                 encode_subscribe(version, &topic, &mut out);
                 let (flags, body) = split(&out);
-                assert_eq!(classify(flags, body), Some(Subscription::Subscribe(&topic)), "{len}");
+                assert_eq!(
+                    classify(flags, body),
+                    Some(Subscription::Subscribe(&topic)),
+                    "{len}"
+                );
                 out.clear();
                 encode_cancel(version, &topic, &mut out);
                 let (flags, body) = split(&out);
-                assert_eq!(classify(flags, body), Some(Subscription::Cancel(&topic)), "{len}");
+                assert_eq!(
+                    classify(flags, body),
+                    Some(Subscription::Cancel(&topic)),
+                    "{len}"
+                );
             }
         }
     }

@@ -21,8 +21,11 @@ use std::ops::{BitOr, BitOrAssign};
 
 #[cfg(not(zmq_force_poll))]
 mod kernel;
-// The tests run both.
 #[cfg(any(zmq_force_poll, test))]
+#[cfg_attr(
+    not(zmq_force_poll),
+    expect(dead_code, unreachable_pub, reason = "the tests run both back ends")
+)]
 mod table;
 
 #[cfg(not(zmq_force_poll))]

@@ -88,8 +88,11 @@ pub struct Row {
 /// Every mechanism that is built in.
 pub const TABLE: [&Row; 1] = [&NULL];
 
-static NULL: Row =
-    Row { kind: Kind::Null, name: "NULL", start: |metadata| Box::new(null::Null::new(metadata)) };
+static NULL: Row = Row {
+    kind: Kind::Null,
+    name: "NULL",
+    start: |metadata| Box::new(null::Null::new(metadata)),
+};
 
 #[cfg(test)]
 mod tests {

@@ -34,21 +34,23 @@ impl Null {
     /// Will send these encoded properties.
     #[must_use]
     pub fn new(metadata: Vec<u8>) -> Self {
-        Self { ours: Some(metadata), theirs: Theirs::Awaited }
+        Self {
+            ours: Some(metadata),
+            theirs: Theirs::Awaited,
+        }
     }
 
-    fn take(&mut self, body: &[u8]) -> Result<Properties, Fault> {
+    fn take(&self, body: &[u8]) -> Result<Properties, Fault> {
         // contract 3.6: "READY twice or after ERROR -> UNEXPECTED_COMMAND."
         if !matches!(self.theirs, Theirs::Awaited) {
             return Err(Fault::UnexpectedCommand);
         }
         match command::parse(body) {
-            Ok(Command::Ready(properties)) => {
-                metadata::parse(properties).map_err(|metadata::InvalidMetadata| {
-                    Fault::InvalidMetadata
-                })
-            }
-            Ok(Command::Error { reason }) => Err(Fault::PeerError { status: status_of(reason) }),
+            Ok(Command::Ready(properties)) => metadata::parse(properties)
+                .map_err(|metadata::InvalidMetadata| Fault::InvalidMetadata),
+            Ok(Command::Error { reason }) => Err(Fault::PeerError {
+                status: status_of(reason),
+            }),
             Ok(_) => Err(Fault::UnexpectedCommand),
             Err(MalformedCommand::Error) => Err(Fault::MalformedError),
             Err(MalformedCommand::Name) => Err(Fault::MalformedCommand),
@@ -76,7 +78,9 @@ impl Mechanism for Null {
         if matches!(self.theirs, Theirs::Failed) {
             return false;
         }
-        let Some(metadata) = self.ours.take() else { return false };
+        let Some(metadata) = self.ours.take() else {
+            return false;
+        };
         command::ready(&metadata, out);
         true
     }
@@ -126,7 +130,10 @@ mod tests {
         assert_eq!(null.process_command(b"\x05READY\x01a\0\0\0\x01b"), Ok(()));
         assert_eq!(null.status(), Status::Ready);
         assert_eq!(null.take_properties(), [("a".to_owned(), b"b".to_vec())]);
-        assert_eq!(null.process_command(b"\x05READY"), Err(Fault::UnexpectedCommand));
+        assert_eq!(
+            null.process_command(b"\x05READY"),
+            Err(Fault::UnexpectedCommand)
+        );
         assert_eq!(null.status(), Status::Failed);
     }
 
@@ -145,7 +152,10 @@ mod tests {
             (b"\x05ERROR\x03300", Fault::PeerError { status: Some(300) }),
             (b"\x05ERROR\x03400", Fault::PeerError { status: Some(400) }),
             (b"\x05ERROR\x03500", Fault::PeerError { status: Some(500) }),
-            (b"\x05ERROR\x0a400 denied", Fault::PeerError { status: None }),
+            (
+                b"\x05ERROR\x0a400 denied",
+                Fault::PeerError { status: None },
+            ),
             (b"\x05ERROR\x03200", Fault::PeerError { status: None }),
             (b"\x05ERROR", Fault::MalformedError),
             (b"\x05HELLO", Fault::UnexpectedCommand),
@@ -161,7 +171,10 @@ mod tests {
             assert_eq!(null.process_command(body), Err(*fault), "{body:?}");
             assert_eq!(null.status(), Status::Failed);
             assert!(!null.next_command(&mut Vec::new()));
-            assert_eq!(null.process_command(b"\x05READY"), Err(Fault::UnexpectedCommand));
+            assert_eq!(
+                null.process_command(b"\x05READY"),
+                Err(Fault::UnexpectedCommand)
+            );
         }
     }
 }

@@ -128,8 +128,15 @@ pub struct Connection {
 
 #[derive(Debug)]
 enum State {
-    Handshaking { handshake: Box<Handshake>, deadline: Option<Instant> },
-    Ready { version: Version, decoder: Decoder, heartbeat: Heartbeat },
+    Handshaking {
+        handshake: Box<Handshake>,
+        deadline: Option<Instant>,
+    },
+    Ready {
+        version: Version,
+        decoder: Decoder,
+        heartbeat: Heartbeat,
+    },
     Closed,
 }
 
@@ -138,10 +145,15 @@ impl Connection {
     #[must_use]
     pub fn new(config: Config, now: Instant) -> Self {
         let handshake = Box::new(Handshake::new(config.local.clone()));
-        let deadline = config.handshake_timeout.and_then(|timeout| now.checked_add(timeout));
+        let deadline = config
+            .handshake_timeout
+            .and_then(|timeout| now.checked_add(timeout));
         let mut connection = Self {
             config,
-            state: State::Handshaking { handshake, deadline },
+            state: State::Handshaking {
+                handshake,
+                deadline,
+            },
             out: Vec::new(),
             events: VecDeque::new(),
         };
@@ -163,7 +175,10 @@ impl Connection {
             self.flush_handshake();
             self.finish_handshake(now);
         }
-        while let State::Ready { decoder, heartbeat, .. } = &mut self.state {
+        while let State::Ready {
+            decoder, heartbeat, ..
+        } = &mut self.state
+        {
             match decoder.decode(&mut rest) {
                 Ok(Some(frame)) => {
                     heartbeat.on_traffic(now);
@@ -192,7 +207,9 @@ impl Connection {
                     return;
                 }
                 State::Ready { heartbeat, .. } => match heartbeat.handle_timeout(now) {
-                    Some(Action::SendPing) => command::ping(heartbeat.ping_ttl(), &[], &mut self.out),
+                    Some(Action::SendPing) => {
+                        command::ping(heartbeat.ping_ttl(), &[], &mut self.out);
+                    }
                     Some(Action::Expired) => self.close(Reason::HeartbeatTimeout),
                     None => return,
                 },
@@ -284,7 +301,11 @@ impl Connection {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Handshaking { handshake, .. } if handshake.is_done() => {
                 let peer = handshake.into_peer();
-                let heartbeat::Config { interval, ttl, timeout } = self.config.heartbeat;
+                let heartbeat::Config {
+                    interval,
+                    ttl,
+                    timeout,
+                } = self.config.heartbeat;
                 self.state = State::Ready {
                     version: peer.version,
                     decoder: Decoder::new(self.config.max_frame_size),
@@ -316,7 +337,9 @@ impl Connection {
     /// contract 3.5: "Unknown commands after the handshake are ignored [...] Malformed ones: return
     /// value ignored"; so are those that make no sense to our socket type.
     fn take_command(&mut self, now: Instant, body: &[u8]) {
-        let Ok(command) = command::parse(body) else { return };
+        let Ok(command) = command::parse(body) else {
+            return;
+        };
         match command {
             Command::Cancel(topic) if self.is_publisher() => {
                 self.events.push_back(Event::Cancelled(topic.to_vec()));
@@ -348,7 +371,10 @@ impl Connection {
     }
 
     fn is_publisher(&self) -> bool {
-        matches!(self.config.local.socket_type, SocketType::Pub | SocketType::Xpub)
+        matches!(
+            self.config.local.socket_type,
+            SocketType::Pub | SocketType::Xpub
+        )
     }
 
     fn is_radio(&self) -> bool {

@@ -51,8 +51,11 @@ impl Local {
         if self.socket_type.sends_routing_id() {
             properties.push((IDENTITY, &self.routing_id));
         }
-        let mut further: Vec<_> =
-            self.metadata.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        let mut further: Vec<_> = self
+            .metadata
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+            .collect();
         further.sort_by_key(|(name, _)| *name);
         properties.append(&mut further);
 
@@ -168,7 +171,9 @@ impl fmt::Display for Fault {
             Self::MechanismMismatch => "the peer uses another security mechanism",
             Self::NotZmtp => "the peer does not speak ZMTP",
             Self::OutOfMemory => "there is no memory for the peer's handshake",
-            Self::PeerError { status: Some(status) } => {
+            Self::PeerError {
+                status: Some(status),
+            } => {
                 return write!(f, "the peer refused us with status {status}");
             }
             Self::PeerError { status: None } => "the peer refused us",
@@ -302,11 +307,14 @@ impl Handshake {
         }
         while self.peer.is_none() && self.mechanism.is_some() {
             if self.decoder.is_at_boundary() {
-                self.decoder.limit(i64::try_from(self.budget).unwrap_or(i64::MAX));
+                self.decoder
+                    .limit(i64::try_from(self.budget).unwrap_or(i64::MAX));
             }
             let before = rest.len();
             let frame = self.decoder.decode(rest)?;
-            self.budget = self.budget.saturating_sub(before.saturating_sub(rest.len()));
+            self.budget = self
+                .budget
+                .saturating_sub(before.saturating_sub(rest.len()));
             let Some(frame) = frame else { break };
             self.take_frame(&frame)?;
         }
@@ -314,10 +322,17 @@ impl Handshake {
     }
 
     fn take_greeting(&mut self, rest: &mut &[u8]) -> Result<(), Fault> {
-        let taken = self.greeting.handle_input(rest).map_err(|NotZmtp| Fault::NotZmtp)?;
+        let taken = self
+            .greeting
+            .handle_input(rest)
+            .map_err(|NotZmtp| Fault::NotZmtp)?;
         *rest = rest.get(taken..).unwrap_or(&[]);
         self.release_greeting();
-        if self.greeting.protocol().is_some_and(|protocol| protocol < Protocol::V3_0) {
+        if self
+            .greeting
+            .protocol()
+            .is_some_and(|protocol| protocol < Protocol::V3_0)
+        {
             return Err(Fault::UnsupportedVersion);
         }
         if self.greeting.version().is_none() {
@@ -333,7 +348,9 @@ impl Handshake {
     }
 
     fn take_frame(&mut self, frame: &Frame) -> Result<(), Fault> {
-        let Some(mechanism) = &mut self.mechanism else { return Ok(()) };
+        let Some(mechanism) = &mut self.mechanism else {
+            return Ok(());
+        };
         if !frame.is_command() {
             return Err(Fault::UnexpectedMessage);
         }
@@ -348,7 +365,9 @@ impl Handshake {
 
     /// Moves into `out` what the mechanism wants to say.
     fn pump(&mut self) {
-        let Some(mechanism) = &mut self.mechanism else { return };
+        let Some(mechanism) = &mut self.mechanism else {
+            return;
+        };
         while mechanism.next_command(&mut self.out) {}
     }
 
@@ -367,13 +386,20 @@ impl Handshake {
             None => None,
             Some(name) => Some(self.compatible(name).ok_or(Fault::IncompatibleSocketType)?),
         };
-        let routing_id = metadata::find(&properties, IDENTITY).unwrap_or_default().to_vec();
+        let routing_id = metadata::find(&properties, IDENTITY)
+            .unwrap_or_default()
+            .to_vec();
         // RFC 37: "identity = 0*255OCTET"
         if routing_id.len() > MAX_ROUTING_ID {
             return Err(Fault::InvalidMetadata);
         }
         let version = self.greeting.version().unwrap_or(Version::V3_0);
-        Ok(Peer { version, socket_type, routing_id, properties })
+        Ok(Peer {
+            version,
+            socket_type,
+            routing_id,
+            properties,
+        })
     }
 
     fn compatible(&self, name: &[u8]) -> Option<SocketType> {

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Everything that threads tell each other, apart from the bytes themselves.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferromq_pipe::{FillFault, Peer, Pipe};
+use ferromq_vocabulary::SocketOptions;
+
+use crate::connection::Connection;
+use crate::shared::SocketShared;
+use crate::transport::inproc::Tie;
+use crate::transport::{Bound, Target};
+
+/// How long a closing connection may go on delivering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linger {
+    /// Until everything is delivered.
+    Forever,
+    /// So long.
+    For(Duration),
+}
+
+impl Linger {
+    /// From the option's value in milliseconds; negative is for ever.
+    #[must_use]
+    pub fn from_option(milliseconds: i32) -> Self {
+        u64::try_from(milliseconds)
+            .map_or(Self::Forever, |ms| Self::For(Duration::from_millis(ms)))
+    }
+}
+
+/// From a socket, or a thread in its service, to an I/O thread.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Accept connections.
+    Listen { id: u64, bound: Box<Bound>, socket: Arc<SocketShared>, options: Arc<SocketOptions> },
+    /// Make a connection, and make it again whenever it is lost.
+    Connect {
+        id: u64,
+        /// Absent if the pipe is to be made only when the peer is there.
+        connection: Option<Arc<Connection>>,
+        socket: Arc<SocketShared>,
+        options: Arc<SocketOptions>,
+        target: Box<Target>,
+    },
+    /// The addresses of a name, or why there are none.
+    Resolved { id: u64, addresses: io::Result<Vec<SocketAddr>> },
+    /// Look after what has been left in the queue.
+    Arm { id: u64 },
+    /// The application has found the connection ended.
+    Lost { id: u64 },
+    /// The application has made room: read on.
+    Resume { id: u64 },
+    /// The application has met a PING with this time to live, in tenths of a second.
+    Pinged { ttl: u16, id: u64 },
+    /// Look after a socket's input while its application stays away.
+    Lease { socket: Arc<SocketShared> },
+    /// The peer has broken a rule of the pattern.
+    Fault { id: u64 },
+    /// The peer has broken a limit, or there is no memory for what it sends.
+    Overrun { id: u64, fault: FillFault },
+    /// Read for a socket whose application waits for something else.
+    Reclaim { socket: u64 },
+    /// Deliver what is queued, then end the connection.
+    Close { id: u64, linger: Linger },
+    /// Stop accepting, and close what has been accepted.
+    Unlisten { id: u64, linger: Linger },
+    /// Close everything that belongs to a socket.
+    CloseSocket { socket: u64, linger: Linger },
+    /// End the thread.
+    Stop,
+}
+
+/// From an I/O thread, or another socket of the process, to a socket.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// A peer has come.
+    Attach { pipe: Box<Pipe>, connection: Arc<Connection>, endpoint: u64 },
+    /// A peer in this process has come.
+    AttachInproc { pipe: Box<Pipe>, tie: Arc<Tie> },
+    /// The peer of a known pipe is there (again).
+    Ready { id: u64, peer: Peer },
+    /// There is input that the application has not read itself.
+    Readable { id: u64 },
+    /// A full queue has room.
+    Writable { id: u64 },
+    /// The pipe's connection has ended for good.
+    Ended { id: u64 },
+    /// A peer in this process has closed, or its limits have changed.
+    CheckTies,
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a socket and an I/O thread share of one connection.
+//!
+//! Each direction has a try-lock. Whoever holds it may move bytes: the application in a call, or
+//! the I/O thread. Greeting, commands, errors and the life of the connection belong to the I/O
+//! thread alone (see `session`).
+
+use std::io::{self, IoSlice};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ferromq_os::stream::Stream;
+use ferromq_os::thread::yield_now;
+use ferromq_pipe::{Arming, Drain, Fill, FillFault, Finished, Guard, SLICES, TryLock};
+
+use crate::io::IoHandle;
+use crate::policy::{Dice, Policy};
+use crate::tuning::VISIT_BYTES;
+
+/// A connection's way out, under its lock.
+#[derive(Debug)]
+pub(crate) struct Tx {
+    pub(crate) drain: Drain,
+    /// The connection, while it is ready for traffic.
+    pub(crate) stream: Option<Arc<Stream>>,
+    /// Commands on their way, and how far they have gone.
+    control: Vec<u8>,
+    control_sent: usize,
+}
+
+/// A connection's way in, under its lock.
+#[derive(Debug)]
+pub(crate) struct Rx {
+    pub(crate) fill: Fill,
+    /// The connection, while it is ready for traffic.
+    pub(crate) stream: Option<Arc<Stream>>,
+    /// The I/O thread has been told that the connection has ended.
+    pub(crate) ended: bool,
+}
+
+/// How a pump ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pumped {
+    /// Nothing is left.
+    Drained,
+    /// The kernel takes no more for now.
+    Blocked,
+    /// There is more, but it is somebody else's turn.
+    Paused,
+    /// There is no connection.
+    Offline,
+    /// The connection has ended.
+    Failed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Unique in its context; also the token under which its descriptor is registered.
+    pub(crate) id: u64,
+    pub(crate) io: Arc<IoHandle>,
+    pub(crate) tx: TryLock<Tx>,
+    pub(crate) rx: TryLock<Rx>,
+    pub(crate) arming: Arming,
+    /// The kernel's buffer is full: only the I/O thread, or a sender that waits, tries again.
+    pub(crate) blocked: AtomicBool,
+    lane: Mutex<Vec<u8>>,
+    lane_waiting: AtomicBool,
+    /// Writes the application has made, for the I/O thread to see that it looks after itself.
+    pub(crate) app_flushes: AtomicU32,
+    /// The I/O thread has stopped reading: the queue is at the high-water mark.
+    pub(crate) stalled: AtomicBool,
+    /// News of fresh input are on their way to the application.
+    pub(crate) announced: AtomicBool,
+    /// Bytes read, for the heartbeat.
+    pub(crate) bytes_in: AtomicU64,
+    /// Commands before this position have been seen to by the I/O thread.
+    pub(crate) scanned: AtomicU64,
+    /// Most whole messages that may wait to be received; `u64::MAX` is no limit.
+    pub(crate) receive_limit: AtomicU64,
+    /// The high-water mark of the way out, for waking a sender at half of it.
+    pub(crate) send_limit: AtomicU64,
+    /// Subscriptions go out as commands (ZMTP 3.1) rather than as messages.
+    pub(crate) subscribes_by_command: AtomicBool,
+    dice: Dice,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        id: u64,
+        io: Arc<IoHandle>,
+        drain: Drain,
+        fill: Fill,
+        receive_limit: u64,
+        policy: Policy,
+    ) -> Self {
+        Self {
+            id,
+            io,
+            tx: TryLock::new(Tx { drain, stream: None, control: Vec::new(), control_sent: 0 }),
+            rx: TryLock::new(Rx { fill, stream: None, ended: false }),
+            arming: Arming::default(),
+            blocked: AtomicBool::new(false),
+            lane: Mutex::new(Vec::new()),
+            lane_waiting: AtomicBool::new(false),
+            app_flushes: AtomicU32::new(0),
+            stalled: AtomicBool::new(false),
+            announced: AtomicBool::new(false),
+            bytes_in: AtomicU64::new(0),
+            scanned: AtomicU64::new(0),
+            receive_limit: AtomicU64::new(receive_limit),
+            send_limit: AtomicU64::new(1),
+            subscribes_by_command: AtomicBool::new(true),
+            dice: Dice::new(policy, id),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn try_tx(&self) -> Option<Guard<'_, Tx>> {
+        if self.dice.one_in(8) {
+            return None;
+        }
+        self.tx.try_lock()
+    }
+
+    #[inline]
+    pub(crate) fn try_rx(&self) -> Option<Guard<'_, Rx>> {
+        if self.dice.one_in(8) {
+            return None;
+        }
+        self.rx.try_lock()
+    }
+
+    /// The lock of the way out, for the rare moments that cannot be left to the holder.
+    pub(crate) fn wait_tx(&self) -> Guard<'_, Tx> {
+        wait_for(&self.tx)
+    }
+
+    /// The lock of the way in, for the rare moments that cannot be left to the holder.
+    pub(crate) fn wait_rx(&self) -> Guard<'_, Rx> {
+        wait_for(&self.rx)
+    }
+
+    /// Puts commands on their way: they go out at the next end of a message. The caller pumps or
+    /// arms afterwards.
+    pub(crate) fn post_control(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        write(&mut lane);
+        self.lane_waiting.store(true, SeqCst);
+    }
+
+    /// Whether there is something to write, as far as can be seen with the lock held.
+    pub(crate) fn has_output(&self, tx: &Tx) -> bool {
+        tx.control_sent < tx.control.len()
+            || self.lane_waiting.load(Acquire)
+            || !tx.drain.is_drained()
+    }
+
+    /// Whether commands wait that no message would carry along.
+    pub(crate) fn has_control(&self) -> bool {
+        self.lane_waiting.load(Acquire)
+    }
+
+    /// Writes until nothing is left or the kernel takes no more.
+    pub(crate) fn pump(&self, tx: &mut Tx) -> Pumped {
+        let Some(stream) = tx.stream.clone() else { return Pumped::Offline };
+        let mut moved = 0;
+        loop {
+            if tx.drain.is_at_boundary() || tx.control_sent < tx.control.len() {
+                match self.pump_control(tx, &stream) {
+                    Pumped::Drained => {}
+                    other => return other,
+                }
+            }
+            let mut pieces = [IoSlice::new(&[]); SLICES];
+            let (count, bytes) = tx.drain.slices(&mut pieces);
+            if bytes == 0 {
+                self.blocked.store(false, Relaxed);
+                return if self.lane_waiting.load(Acquire) { continue } else { Pumped::Drained };
+            }
+            match self.write(&stream, &pieces[..count], bytes) {
+                Ok((sent, offered)) => {
+                    tx.drain.accept(sent);
+                    moved += sent;
+                    if sent < offered {
+                        return self.is_blocked();
+                    }
+                }
+                Err(error) => return self.not_written(&error),
+            }
+            if moved >= VISIT_BYTES {
+                self.blocked.store(false, Relaxed);
+                return if self.has_output(tx) { Pumped::Paused } else { Pumped::Drained };
+            }
+        }
+    }
+
+    /// Returns how many bytes were written, and how many were offered.
+    fn write(
+        &self,
+        stream: &Stream,
+        pieces: &[IoSlice<'_>],
+        bytes: usize,
+    ) -> io::Result<(usize, usize)> {
+        let cut = self.dice.cut(bytes);
+        let first = &pieces[0];
+        if pieces.len() > 1 && cut == bytes {
+            return Ok((stream.send_vectored(pieces)?, bytes));
+        }
+        let offered = cut.min(first.len());
+        Ok((stream.send(&first[..offered])?, offered))
+    }
+
+    fn pump_control(&self, tx: &mut Tx, stream: &Stream) -> Pumped {
+        loop {
+            if tx.control_sent == tx.control.len() {
+                tx.control.clear();
+                tx.control_sent = 0;
+                if !self.lane_waiting.load(Acquire) {
+                    return Pumped::Drained;
+                }
+                let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+                self.lane_waiting.store(false, Release);
+                tx.control = std::mem::take(&mut lane);
+                continue;
+            }
+            let rest = &tx.control[tx.control_sent..];
+            match stream.send(&rest[..self.dice.cut(rest.len())]) {
+                Ok(sent) => tx.control_sent += sent,
+                Err(error) => return self.not_written(&error),
+            }
+        }
+    }
+
+    fn is_blocked(&self) -> Pumped {
+        self.blocked.store(true, Relaxed);
+        Pumped::Blocked
+    }
+
+    fn not_written(&self, error: &io::Error) -> Pumped {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.is_blocked(),
+            io::ErrorKind::Interrupted => Pumped::Paused,
+            _ => Pumped::Failed,
+        }
+    }
+
+    /// Reads into `room`, as much as the dice allow; returns how much was read and offered.
+    pub(crate) fn read(&self, stream: &Stream, room: &mut [u8]) -> io::Result<(usize, usize)> {
+        let cut = self.dice.cut(room.len());
+        let read = stream.recv(&mut room[..cut])?;
+        if read > 0 {
+            // Only the holder of the lock writes this.
+            self.bytes_in.store(self.bytes_in.load(Relaxed) + read as u64, Relaxed);
+        }
+        Ok((read, cut))
+    }
+
+    /// Whether the pump is drawn, not chosen; true also where it is chosen.
+    pub(crate) fn may_assist(&self) -> bool {
+        !self.dice.one_in(2)
+    }
+
+    /// A connection stands: traffic may flow. What was begun on the last one begins again.
+    pub(crate) fn install(&self, stream: &Arc<Stream>, preamble: Vec<u8>) {
+        let mut tx = self.wait_tx();
+        tx.control = preamble;
+        tx.control_sent = 0;
+        tx.stream = Some(Arc::clone(stream));
+        self.blocked.store(false, Relaxed);
+        drop(tx);
+        let mut rx = self.wait_rx();
+        rx.stream = Some(Arc::clone(stream));
+        rx.ended = false;
+    }
+
+    /// The connection has ended: the next one begins with the first message of which the kernel
+    /// had not accepted every byte.
+    pub(crate) fn uninstall_tx(&self) -> Finished {
+        let mut tx = self.wait_tx();
+        tx.stream = None;
+        tx.control = Vec::new();
+        tx.control_sent = 0;
+        tx.drain.resume();
+        let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        lane.clear();
+        self.lane_waiting.store(false, Release);
+        tx.drain.take_finished()
+    }
+
+    /// The way in of an ended connection; `again` if another one will follow on this pipe.
+    pub(crate) fn uninstall_rx(&self, again: bool) {
+        let mut rx = self.wait_rx();
+        rx.stream = None;
+        if again {
+            rx.fill.begin_generation();
+        }
+    }
+
+    /// Announces fresh input once; whether the caller is the one to tell the application.
+    pub(crate) fn announce(&self) -> bool {
+        !self.announced.swap(true, AcqRel)
+    }
+}
+
+fn wait_for<T>(lock: &TryLock<T>) -> Guard<'_, T> {
+    let mut tries = 0u32;
+    loop {
+        if let Some(guard) = lock.try_lock() {
+            return guard;
+        }
+        tries += 1;
+        if tries < 100 {
+            yield_now();
+        } else {
+            // The holder has been preempted; with real-time priorities a yield would not let it run.
+            std::thread::sleep(std::time::Duration::from_micros(50));
+        }
+    }
+}
+
+/// What a background read came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absorbed {
+    /// The kernel has no more.
+    Empty,
+    /// The high-water mark is reached.
+    Full,
+    /// There may be more, but it is somebody else's turn.
+    Paused,
+    /// The peer has closed, or the connection has failed.
+    Ended(Option<i32>),
+    /// The peer has broken a limit.
+    Fault(FillFault),
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Contexts: I/O threads, names, and the end of it all.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use ferromq_os::{clock, fence, process, thread};
+use ferromq_vocabulary::{Code, ContextOptions, SocketType};
+
+use crate::command::Order;
+use crate::io::IoHandle;
+use crate::io::thread::IoThread;
+use crate::policy::Policy;
+use crate::shared::SocketShared;
+use crate::socket::Socket;
+use crate::transport::inproc::Registry;
+
+/// Owns the I/O threads and the names of `inproc://`. Clones are the same context.
+#[derive(Debug, Clone)]
+pub struct Context {
+    shared: Arc<ContextShared>,
+}
+
+#[derive(Debug)]
+struct Life {
+    options: ContextOptions,
+    policy: Policy,
+    threads: Vec<JoinHandle<()>>,
+    io: Vec<Arc<IoHandle>>,
+    started: bool,
+    sockets: HashMap<u64, Weak<SocketShared>>,
+    /// Connections and listeners that I/O threads still have.
+    sessions: usize,
+    terminated: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct ContextShared {
+    life: Mutex<Life>,
+    changed: Condvar,
+    next_id: AtomicU64,
+    seed: AtomicU64,
+    failed: AtomicBool,
+    pub(crate) registry: Registry,
+    /// Number of fork()s at its making: a child must leave it alone.
+    born_at: u32,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Context {
+    /// A context with the default options. Threads start with the first socket.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_options(ContextOptions::default())
+    }
+
+    /// A context with these options.
+    #[must_use]
+    pub fn with_options(options: ContextOptions) -> Self {
+        fence::register();
+        process::watch_forks();
+        let life = Life {
+            options,
+            policy: Policy::from_environment(),
+            threads: Vec::new(),
+            io: Vec::new(),
+            started: false,
+            sockets: HashMap::new(),
+            sessions: 0,
+            terminated: false,
+        };
+        Self {
+            shared: Arc::new(ContextShared {
+                life: Mutex::new(life),
+                changed: Condvar::new(),
+                next_id: AtomicU64::new(1),
+                seed: AtomicU64::new(RandomState::new().hash_one(0u8)),
+                failed: AtomicBool::new(false),
+                registry: Registry::default(),
+                born_at: process::fork_generation(),
+            }),
+        }
+    }
+
+    /// Who moves the bytes of sockets made from now on.
+    pub fn set_policy(&self, policy: Policy) {
+        self.shared.life().policy = policy;
+    }
+
+    /// Reads or changes the options; those of threads count until the first socket is made.
+    pub fn options<R>(&self, with: impl FnOnce(&mut ContextOptions) -> R) -> R {
+        with(&mut self.shared.life().options)
+    }
+
+    /// Makes a socket.
+    ///
+    /// # Errors
+    /// `Invalid` for a type that is not built, `TooManySockets` beyond the option's number or
+    /// without descriptors, `Terminated` after [`shutdown`](Self::shutdown).
+    pub fn socket(&self, socket_type: SocketType) -> Result<Socket, Code> {
+        let mut life = self.shared.life();
+        if life.terminated || self.shared.failed.load(Relaxed) {
+            return Err(Code::Terminated);
+        }
+        let most = usize::try_from(life.options.max_sockets).unwrap_or(0);
+        life.sockets.retain(|_, socket| socket.strong_count() > 0);
+        if life.sockets.len() >= most {
+            return Err(Code::TooManySockets);
+        }
+        self.shared.start(&mut life)?;
+        let options = life.options.socket_defaults(socket_type);
+        let policy = life.policy;
+        let id = self.shared.next_id();
+        let socket = Socket::new(Arc::clone(&self.shared), id, socket_type, options, policy)?;
+        life.sockets.insert(id, Arc::downgrade(socket.shared()));
+        Ok(socket)
+    }
+
+    /// Makes every call on its sockets return `Terminated`, now and from now on.
+    pub fn shutdown(&self) {
+        let sockets: Vec<_> = {
+            let mut life = self.shared.life();
+            life.terminated = true;
+            life.sockets.values().filter_map(Weak::upgrade).collect()
+        };
+        for socket in sockets {
+            socket.terminate();
+        }
+    }
+
+    /// Shuts down, waits until every socket is closed and has delivered or given up what it had
+    /// (see linger), and ends the threads. False if the deadline came first; it can be called
+    /// again.
+    pub fn terminate(&self, deadline: Option<Instant>) -> bool {
+        self.shutdown();
+        if self.shared.born_at != process::fork_generation() {
+            return true;
+        }
+        let mut life = self.shared.life();
+        loop {
+            let open = life.sockets.values().filter_map(Weak::upgrade);
+            let open = open.filter(|socket| !socket.closed.load(SeqCst)).count();
+            if open == 0 && life.sessions == 0 {
+                break;
+            }
+            life = match deadline {
+                None => self.shared.changed.wait(life).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                        return false;
+                    };
+                    self.shared
+                        .changed
+                        .wait_timeout(life, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        let (threads, io) = (std::mem::take(&mut life.threads), std::mem::take(&mut life.io));
+        drop(life);
+        end_threads(threads, &io);
+        true
+    }
+
+    /// Whether the context was shut down.
+    #[must_use]
+    pub fn is_terminated(&self) -> bool {
+        self.shared.life().terminated
+    }
+}
+
+fn end_threads(threads: Vec<JoinHandle<()>>, io: &[Arc<IoHandle>]) {
+    for handle in io {
+        handle.post(Order::Stop);
+    }
+    for thread in threads {
+        // A panic in the thread has been reported where it happened.
+        thread.join().ok();
+    }
+}
+
+impl ContextShared {
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the I/O threads, once.
+    fn start(self: &Arc<Self>, life: &mut Life) -> Result<(), Code> {
+        if life.started {
+            return Ok(());
+        }
+        clock::calibrate();
+        let count = usize::try_from(life.options.io_threads).unwrap_or(0);
+        for index in 0..count {
+            let handle = Arc::new(IoHandle::new().map_err(|_error| Code::TooManySockets)?);
+            let worker = IoThread::new(Arc::clone(&handle), Arc::clone(self));
+            let options = life.options.clone();
+            let blocked = thread::block_all_signals();
+            let spawned = std::thread::Builder::new().spawn(move || {
+                prepare_thread(&options, index);
+                worker.run();
+            });
+            drop(blocked);
+            life.threads.push(spawned.map_err(|_error| Code::TooManySockets)?);
+            life.io.push(handle);
+        }
+        life.started = true;
+        Ok(())
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed)
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        let mut x = self.seed.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    /// The I/O thread with the least to do among those of the mask.
+    pub(crate) fn choose_io(&self, affinity: u64) -> Option<Arc<IoHandle>> {
+        let life = self.life();
+        let allowed = |index: &usize| affinity == 0 || index < &64 && affinity >> index & 1 == 1;
+        life.io
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| allowed(index))
+            .min_by_key(|(_, io)| io.load.load(Relaxed))
+            .map(|(_, io)| Arc::clone(io))
+    }
+
+    pub(crate) fn session_began(&self) {
+        self.life().sessions += 1;
+    }
+
+    pub(crate) fn session_ended(&self) {
+        self.life().sessions -= 1;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn socket_closed(&self, id: u64, linger_to: Vec<(Arc<IoHandle>, Order)>) {
+        for (io, order) in linger_to {
+            io.post(order);
+        }
+        self.life().sockets.remove(&id);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn io_handles(&self) -> Vec<Arc<IoHandle>> {
+        self.life().io.clone()
+    }
+
+    /// An I/O thread cannot go on: every call answers with an error from here on.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, SeqCst);
+        let sockets: Vec<_> = self.life().sockets.values().filter_map(Weak::upgrade).collect();
+        for socket in sockets {
+            socket.terminate();
+        }
+    }
+
+    /// Whether this process is a fork of the one that made the context.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.born_at != process::fork_generation()
+    }
+}
+
+fn prepare_thread(options: &ContextOptions, index: usize) {
+    let prefix = match options.thread_name_prefix.as_str() {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    };
+    thread::set_name(&format!("{prefix}ZMQbg/IO/{index}"));
+    thread::set_timer_slack_ns(1_000);
+    let cpus: Vec<usize> =
+        options.thread_affinity.iter().filter_map(|cpu| usize::try_from(*cpu).ok()).collect();
+    if !cpus.is_empty() {
+        // A thread that may not be placed runs where it can.
+        thread::set_affinity(&cpus).ok();
+    }
+    if options.thread_sched_policy >= 0 || options.thread_priority >= 0 {
+        let policy = options.thread_sched_policy.max(0);
+        thread::set_scheduling(policy, options.thread_priority.max(0)).ok();
+    }
+}

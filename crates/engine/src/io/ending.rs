@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ends of connections: lost, given up, closed; and what is still delivered then.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use ferromq_os::epoll::Interest;
+use ferromq_os::stream::Stream;
+use ferromq_pipe::FillFault;
+use ferromq_vocabulary::{DisconnectReason, Event, ProtocolError};
+
+use super::greeting::reason_of;
+use super::session::{Closing, State};
+use super::thread::IoThread;
+use crate::command::{Linger, News};
+use crate::connection::{Absorbed, Pumped};
+use crate::tuning::{CLOSE_TICK, CLOSE_TICK_MAX};
+
+impl IoThread {
+    /// Somebody has met the end of the connection while reading or writing.
+    pub(super) fn found_lost(&mut self, id: u64) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        match session.state {
+            State::Ready => {
+                let came = self.absorb_from(id);
+                self.read_ended(id, came);
+            }
+            State::Trailing => self.trailing_event(id),
+            _ => {}
+        }
+    }
+
+    /// Ends the connection for what a read has come to; the input that can still be read has been,
+    /// unless the queue is full.
+    pub(super) fn read_ended(&mut self, id: u64, came: Option<Absorbed>) {
+        match came {
+            Some(Absorbed::Fault(fault)) => self.give_up_for(id, fault),
+            Some(Absorbed::Ended(None)) => self.lost(id, DisconnectReason::PeerClosed),
+            Some(Absorbed::Ended(Some(errno))) => {
+                self.lost(id, reason_of(&io::Error::from_raw_os_error(errno)));
+            }
+            // The application is reading, or the queue is full: what the peer sent before it left
+            // is not thrown away.
+            Some(Absorbed::Full | Absorbed::Paused) | None => self.trail(id),
+            // A write has failed, and there is nothing to read: a reset.
+            Some(Absorbed::Empty) => self.lost(id, DisconnectReason::PeerClosed),
+        }
+    }
+
+    /// The peer has gone, input remains.
+    fn trail(&mut self, id: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if matches!(session.state, State::Ready) {
+            session.state = State::Trailing;
+            session.heartbeat = None;
+            if let Some(connection) = session.connection.clone() {
+                drop(connection.uninstall_tx());
+                session.socket.stop_telling(&connection);
+            }
+            self.unwatch(id);
+        }
+        self.schedule_at(self.now + Duration::from_millis(5), id);
+        self.go_on_trailing_later(id);
+    }
+
+    fn go_on_trailing_later(&mut self, id: u64) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.retry_at = Some(self.now + Duration::from_millis(5));
+        }
+    }
+
+    pub(super) fn trailing_event(&mut self, id: u64) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.retry_at = None;
+        }
+        let came = self.absorb_from(id);
+        self.read_ended(id, came);
+    }
+
+    /// The peer has broken a limit.
+    pub(super) fn give_up_for(&mut self, id: u64, fault: FillFault) {
+        match fault {
+            FillFault::TooLarge => self.give_up(id, DisconnectReason::TooLarge),
+            FillFault::OutOfMemory => self.lost(id, DisconnectReason::Local),
+        }
+    }
+
+    /// The peer has broken a rule of the pattern.
+    pub(super) fn fault(&mut self, id: u64) {
+        self.lost(id, DisconnectReason::Protocol(ProtocolError::ZmtpUnspecified));
+    }
+
+    /// A fault in our own code, or in the system: this connection ends.
+    pub(super) fn abandon(&mut self, id: u64, reason: DisconnectReason) {
+        self.give_up(id, reason);
+    }
+
+    /// The connection has ended; a connecting side tries again.
+    pub(super) fn lost(&mut self, id: u64, reason: DisconnectReason) {
+        self.end(id, reason, true);
+    }
+
+    /// The connection has ended, and there is no point in trying again.
+    pub(super) fn give_up(&mut self, id: u64, reason: DisconnectReason) {
+        self.end(id, reason, false);
+    }
+
+    fn end(&mut self, id: u64, reason: DisconnectReason, again: bool) {
+        const STOP_AFTER_HANDSHAKE: i32 = 2;
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let was_ready = matches!(session.state, State::Ready | State::Trailing);
+        if was_ready && let Some(stream) = &session.stream {
+            session.report(Event::Disconnected { fd: stream.as_raw_fd() }, Some(reason));
+        }
+        session.heartbeat = None;
+        session.handshake_deadline = None;
+        session.connect_deadline = None;
+        session.peer_routing_id = None;
+        let stop = !was_ready && session.options.reconnect_stop & STOP_AFTER_HANDSHAKE != 0;
+        let again = again && session.connects() && !stop && session.options.reconnect_ivl > 0;
+        let keeps_pipe = again && !session.options.immediate;
+        if let Some(connection) = session.connection.clone() {
+            drop(connection.uninstall_tx());
+            connection.uninstall_rx(keeps_pipe);
+            session.socket.stop_telling(&connection);
+            session.socket.connections().remove(&id);
+        }
+        if let Some(stream) = session.stream.take() {
+            self.forget_descriptor(id, &stream);
+        }
+        self.unwatch(id);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.registered = None;
+        if !keeps_pipe {
+            self.end_for_application(id);
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let closed = session.closing.is_some();
+        if again && !(closed && session.connection.is_none()) {
+            if !keeps_pipe {
+                session.connection = None;
+            }
+            self.wait_to_connect(id);
+        } else {
+            self.remove(id);
+        }
+    }
+
+    /// Takes a descriptor out of the sets it is in: others may still hold it open.
+    pub(super) fn forget_descriptor(&mut self, id: u64, stream: &Arc<Stream>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.registered.take().is_some() {
+            self.handle.epoll.delete(stream.as_fd()).ok();
+        }
+        if session.socket.reads_itself {
+            session.socket.epoll.delete(stream.as_fd()).ok();
+        }
+        // Dead for whoever still holds it.
+        stream.shutdown_both().ok();
+    }
+
+    /// Tells the application that this pipe will not come back.
+    pub(super) fn end_for_application(&mut self, id: u64) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        if session.closing.is_none() && session.connection.is_some() {
+            session.socket.tell(News::Ended { id });
+        }
+    }
+
+    // ---- linger --------------------------------------------------------------------------------
+
+    pub(super) fn close_socket(&mut self, socket: u64, linger: Linger) {
+        let listeners: Vec<u64> = self
+            .listeners
+            .iter()
+            .filter(|(_, listening)| listening.socket.id == socket)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in listeners {
+            self.stop_listening(id);
+        }
+        self.drop_lease(socket);
+        let sessions: Vec<u64> = self
+            .sessions
+            .values()
+            .filter(|session| session.socket.id == socket)
+            .map(|session| session.id)
+            .collect();
+        for id in sessions {
+            self.close(id, linger);
+        }
+    }
+
+    /// The application has let go of this connection: delivers what is queued, then ends it.
+    pub(super) fn close(&mut self, id: u64, linger: Linger) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let deadline = match linger {
+            Linger::Forever => None,
+            Linger::For(time) => Some(self.now + time),
+        };
+        session.closing = Some(Closing { deadline, tick: CLOSE_TICK, shut: false });
+        session.heartbeat = None;
+        self.unwatch(id);
+        self.schedule(id);
+        self.guarded(id, |thread| thread.go_on_closing(id));
+    }
+
+    pub(super) fn end_linger(&mut self, id: u64) {
+        self.finish_close(id);
+    }
+
+    /// A closing session: is it done, and if not, what does it wait for?
+    pub(super) fn go_on_closing(&mut self, id: u64) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(connection) = session.connection.clone() else {
+            self.finish_close(id);
+            return;
+        };
+        let hopeless = session
+            .closing
+            .as_ref()
+            .is_some_and(|closing| closing.deadline.is_some_and(|at| at <= self.now));
+        let left = connection.try_tx().is_none_or(|tx| connection.has_output(&tx));
+        match session.state {
+            State::Ready => self.close_ready(id),
+            // Nothing to deliver, or nobody to deliver to in time.
+            _ if !left || hopeless => self.finish_close(id),
+            State::Trailing => self.lost(id, DisconnectReason::Local),
+            State::Resolving | State::Connecting | State::Greeting(_) | State::Waiting => {}
+        }
+    }
+
+    fn close_ready(&mut self, id: u64) {
+        match self.pump(id) {
+            Some(Pumped::Drained) => self.shut(id),
+            Some(Pumped::Failed) => {
+                // A connecting side would try again for what is left; the rest is lost.
+                self.lost(id, DisconnectReason::PeerClosed);
+            }
+            Some(Pumped::Blocked) => self.want(id, Interest::WRITE | Interest::READ),
+            Some(Pumped::Paused | Pumped::Offline) | None => self.tick_closing(id),
+        }
+        self.discard_input(id);
+    }
+
+    /// Everything has been written: waits until the peer has it, for unread input would make the
+    /// kernel throw it away with a reset.
+    fn shut(&mut self, id: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(stream) = session.stream.clone() else { return };
+        let Some(closing) = session.closing.as_mut() else { return };
+        if !closing.shut {
+            closing.shut = true;
+            // If that fails the connection is gone, which the next read shows.
+            stream.shutdown_write().ok();
+        }
+        self.discard_input(id);
+        if stream.unsent().is_ok_and(|unsent| unsent > 0) {
+            self.tick_closing(id);
+        } else {
+            self.discard_input(id);
+            self.finish_close(id);
+        }
+    }
+
+    fn tick_closing(&mut self, id: u64) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(closing) = session.closing.as_mut() else { return };
+        let at = now + closing.tick;
+        closing.tick = (closing.tick * 2).min(CLOSE_TICK_MAX);
+        self.schedule_at(at, id);
+    }
+
+    /// Reads and forgets what the peer still sends.
+    fn discard_input(&mut self, id: u64) {
+        let Some(stream) = self.sessions.get(&id).and_then(|s| s.stream.clone()) else { return };
+        for _ in 0..64 {
+            match stream.recv(&mut self.scratch) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// The end of a closing session.
+    fn finish_close(&mut self, id: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Some(connection) = session.connection.take() {
+            let mut tx = connection.wait_tx();
+            let lost = tx.drain.discard();
+            tx.stream = None;
+            let finished = tx.drain.take_finished();
+            drop(tx);
+            drop(finished);
+            session.socket.undelivered.fetch_add(lost, Relaxed);
+            connection.uninstall_rx(false);
+            session.socket.stop_telling(&connection);
+            session.socket.connections().remove(&id);
+        }
+        let was_ready = matches!(session.state, State::Ready | State::Trailing);
+        if let Some(stream) = session.stream.take() {
+            if was_ready {
+                let event = Event::Disconnected { fd: stream.as_raw_fd() };
+                session.report(event, Some(DisconnectReason::Local));
+            }
+            self.forget_closed(id, &stream);
+        }
+        self.remove(id);
+    }
+
+    /// As [`forget_descriptor`](Self::forget_descriptor), without cutting what the kernel still
+    /// delivers.
+    fn forget_closed(&mut self, id: u64, stream: &Arc<Stream>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.registered.take().is_some() {
+            self.handle.epoll.delete(stream.as_fd()).ok();
+        }
+        if session.socket.reads_itself {
+            session.socket.epoll.delete(stream.as_fd()).ok();
+        }
+    }
+}

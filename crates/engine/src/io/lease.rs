@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The input of sockets whose application reads it itself, for the time it does not.
+//!
+//! A socket's epoll holds its connections; the I/O thread waits for that one descriptor. When it
+//! fires, the application gets some time to read; while it does, the I/O thread stays away. A
+//! socket nobody has read from for a whole tick is read in the background, at once from then on,
+//! until the application reads again.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::Instant;
+
+use ferromq_os::epoll::{Events, Interest};
+use ferromq_pipe::interest;
+
+use super::thread::IoThread;
+use crate::connection::Absorbed;
+use crate::shared::{BELL, SocketShared};
+use crate::tuning::LEASE_TICK;
+
+#[derive(Debug)]
+pub(crate) struct Leased {
+    socket: Arc<SocketShared>,
+    /// Reads the application had made at the last look.
+    reads: u32,
+    /// Looks that found it asleep on the descriptor.
+    asleep: u8,
+    /// It has stayed away: its input is read here.
+    reclaimed: bool,
+    /// Looked at with each tick.
+    ticking: bool,
+}
+
+impl IoThread {
+    pub(super) fn take_lease(&mut self, socket: Arc<SocketShared>) {
+        let id = socket.id;
+        let Some(fd) = socket.epoll.as_pollable() else { return };
+        let wanted = Interest::READ | Interest::ONESHOT;
+        if self.handle.epoll.add(fd, id, wanted).is_ok() {
+            socket.lease.armed.store(true, SeqCst);
+            let leased = Leased {
+                socket: Arc::clone(&socket),
+                reads: socket.lease.reads.load(Relaxed),
+                asleep: 0,
+                reclaimed: false,
+                ticking: false,
+            };
+            self.leases.insert(id, leased);
+        }
+    }
+
+    pub(super) fn drop_lease(&mut self, id: u64) {
+        if let Some(leased) = self.leases.remove(&id)
+            && let Some(fd) = leased.socket.epoll.as_pollable()
+        {
+            // It leaves the set when it is closed, at the latest.
+            self.handle.epoll.delete(fd).ok();
+        }
+    }
+
+    /// Something has come for a leased socket.
+    pub(super) fn lease_event(&mut self, id: u64) {
+        let Some(leased) = self.leases.get_mut(&id) else { return };
+        let lease = &leased.socket.lease;
+        lease.armed.store(false, SeqCst);
+        let reads = lease.reads.load(Relaxed);
+        if leased.reclaimed && reads == leased.reads {
+            self.harvest(id);
+            return;
+        }
+        leased.reclaimed = false;
+        leased.asleep = 0;
+        // One less than it is, so that the first look never finds "nothing read since".
+        leased.reads = reads.wrapping_sub(1);
+        leased.ticking = true;
+        lease.watched.store(true, SeqCst);
+        if self.next_lease_tick.is_none() {
+            self.next_lease_tick = Some(self.now + LEASE_TICK);
+        }
+    }
+
+    pub(super) fn run_lease_ticks(&mut self) {
+        if self.next_lease_tick.is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.next_lease_tick = None;
+        let ticking: Vec<u64> =
+            self.leases.iter().filter(|(_, leased)| leased.ticking).map(|(id, _)| *id).collect();
+        for id in ticking {
+            self.lease_tick(id);
+        }
+        if self.leases.values().any(|leased| leased.ticking) {
+            self.next_lease_tick = Some(Instant::now() + LEASE_TICK);
+        }
+    }
+
+    fn lease_tick(&mut self, id: u64) {
+        let Some(leased) = self.leases.get_mut(&id) else { return };
+        let socket = &leased.socket;
+        let reads = socket.lease.reads.load(Relaxed);
+        if reads != leased.reads {
+            leased.reads = reads;
+            leased.asleep = 0;
+            return;
+        }
+        if socket.wake.state() & interest::IN != 0 {
+            // It sleeps on the very descriptor, or is about to.
+            leased.asleep += 1;
+            if leased.asleep > 2 {
+                socket.lease.watched.store(false, SeqCst);
+                ferromq_os::fence::heavy();
+                if socket.wake.state() & interest::IN != 0 {
+                    leased.ticking = false;
+                } else {
+                    socket.lease.watched.store(true, SeqCst);
+                }
+            }
+            return;
+        }
+        leased.reclaimed = true;
+        self.harvest(id);
+    }
+
+    /// The application waits for something else than input: its input is read here at once.
+    pub(super) fn reclaim(&mut self, id: u64) {
+        let Some(leased) = self.leases.get_mut(&id) else { return };
+        leased.reclaimed = true;
+        leased.reads = leased.socket.lease.reads.load(Relaxed);
+        self.harvest(id);
+    }
+
+    /// Reads whatever has come for a socket, then waits for more.
+    pub(super) fn harvest(&mut self, id: u64) {
+        let Some(leased) = self.leases.get(&id) else { return };
+        let socket = Arc::clone(&leased.socket);
+        let mut events = Events::with_capacity(256);
+        let mut again = false;
+        if socket.epoll.wait(&mut events, Some(std::time::Duration::ZERO)).is_ok() {
+            for event in events.iter().filter(|event| event.token() != BELL) {
+                let session = event.token();
+                self.guarded(session, |thread| {
+                    let came = thread.absorb_from(session);
+                    again |= thread.after_harvest(session, came);
+                });
+            }
+        }
+        let Some(leased) = self.leases.get_mut(&id) else { return };
+        if again {
+            // The edge is used up: look again without one.
+            leased.ticking = true;
+            if self.next_lease_tick.is_none() {
+                self.next_lease_tick = Some(self.now + LEASE_TICK);
+            }
+            return;
+        }
+        leased.ticking = false;
+        self.arm_lease(id);
+    }
+
+    /// Whether there may be more on a connection than was read.
+    fn after_harvest(&mut self, session: u64, came: Option<Absorbed>) -> bool {
+        match came {
+            Some(Absorbed::Ended(_) | Absorbed::Fault(_)) => {
+                self.read_ended(session, came);
+                false
+            }
+            Some(Absorbed::Paused) => {
+                self.read_in_background(session);
+                true
+            }
+            Some(Absorbed::Empty | Absorbed::Full) => false,
+            None => {
+                // The application is reading: it takes it from here.
+                if let Some(connection) =
+                    self.sessions.get(&session).and_then(|session| session.connection.clone())
+                    && let Some(session) = self.sessions.get(&session)
+                {
+                    super::traffic::tell_readable(&session.socket, &connection);
+                }
+                false
+            }
+        }
+    }
+
+    /// The next arrival is to be heard of.
+    fn arm_lease(&mut self, id: u64) {
+        let Some(leased) = self.leases.get(&id) else { return };
+        let socket = &leased.socket;
+        socket.lease.watched.store(false, SeqCst);
+        socket.lease.armed.store(true, SeqCst);
+        if let Some(fd) = socket.epoll.as_pollable()
+            && self.handle.epoll.modify(fd, id, Interest::READ | Interest::ONESHOT).is_err()
+        {
+            self.leases.remove(&id);
+        }
+    }
+}
+
+/// The application is about to sleep on its own descriptor: the I/O thread need not hear of the
+/// next arrival as well.
+pub(crate) fn suspend(socket: &SocketShared) {
+    if socket.lease.armed.swap(false, SeqCst) {
+        set(socket, Interest::NONE | Interest::ONESHOT);
+    }
+}
+
+/// The application has woken: from now on somebody must look if it stays away.
+pub(crate) fn restore(socket: &SocketShared) {
+    if !socket.lease.watched.load(SeqCst) && !socket.lease.armed.swap(true, SeqCst) {
+        set(socket, Interest::READ | Interest::ONESHOT);
+    }
+}
+
+fn set(socket: &SocketShared, wanted: Interest) {
+    let home = socket.home.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let (Some(io), Some(fd)) = (home.as_ref(), socket.epoll.as_pollable()) {
+        // Not registered yet: the I/O thread will do it with the right interest.
+        io.epoll.modify(fd.as_fd(), socket.id, wanted).ok();
+    }
+}

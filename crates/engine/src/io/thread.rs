@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The loop of an I/O thread.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::io;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use ferromq_os::epoll::{Event, Events, Interest};
+use ferromq_vocabulary::DisconnectReason;
+
+use super::lease::Leased;
+use super::listening::Listening;
+use super::session::{Session, State};
+use super::{BELL, IoHandle};
+use crate::command::Order;
+use crate::context::ContextShared;
+use crate::tuning::SCRATCH;
+
+pub(crate) struct IoThread {
+    pub(super) handle: Arc<IoHandle>,
+    pub(super) context: Arc<ContextShared>,
+    pub(super) sessions: HashMap<u64, Session>,
+    pub(super) listeners: HashMap<u64, Listening>,
+    pub(super) leases: HashMap<u64, Leased>,
+    /// Connections that have been promised another look.
+    pub(super) watched: Vec<u64>,
+    pub(super) next_lease_tick: Option<Instant>,
+    /// When to look at which session or listener; some entries are out of date, which a look shows.
+    timers: BinaryHeap<Reverse<(Instant, u64)>>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) now: Instant,
+    stopping: bool,
+}
+
+impl IoThread {
+    pub(crate) fn new(handle: Arc<IoHandle>, context: Arc<ContextShared>) -> Self {
+        Self {
+            handle,
+            context,
+            sessions: HashMap::new(),
+            listeners: HashMap::new(),
+            leases: HashMap::new(),
+            watched: Vec::new(),
+            next_lease_tick: None,
+            timers: BinaryHeap::new(),
+            scratch: vec![0; SCRATCH],
+            now: Instant::now(),
+            stopping: false,
+        }
+    }
+
+    /// Runs until it is told to stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(256);
+        while !self.stopping {
+            let timeout = self.timeout();
+            match self.handle.epoll.wait(&mut events, timeout) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => {
+                    self.context.fail();
+                    return;
+                }
+            }
+            self.now = Instant::now();
+            for event in events.iter() {
+                self.dispatch(event);
+            }
+            self.run_watched();
+            self.run_lease_ticks();
+            self.run_timers();
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let watched = self
+            .watched
+            .iter()
+            .filter_map(|id| Some(self.sessions.get(id)?.watch.as_ref()?.due))
+            .min();
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        [watched, self.next_lease_tick, timer]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.saturating_duration_since(now))
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        let id = event.token();
+        if id == BELL {
+            self.handle.event.clear();
+            for order in self.handle.mailbox.take_all() {
+                self.carry_out(order);
+            }
+        } else if self.sessions.contains_key(&id) {
+            self.guarded(id, |thread| thread.session_event(id, event));
+        } else if self.leases.contains_key(&id) {
+            self.lease_event(id);
+        } else if self.listeners.contains_key(&id) {
+            self.accept_from(id);
+        }
+    }
+
+    /// A fault in the handling of one connection ends that connection, not the process.
+    pub(super) fn guarded(&mut self, id: u64, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            self.abandon(id, DisconnectReason::Local);
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Listen { id, bound, socket, options } => {
+                self.listen(id, *bound, socket, options);
+            }
+            Order::Connect { id, connection, socket, options, target } => {
+                self.add_connecting(id, connection, socket, options, target);
+            }
+            Order::Resolved { id, addresses } => {
+                self.guarded(id, |thread| thread.resolved(id, addresses));
+            }
+            Order::Arm { id } => self.guarded(id, |thread| thread.armed(id)),
+            Order::Lost { id } => self.guarded(id, |thread| thread.found_lost(id)),
+            Order::Resume { id } => self.guarded(id, |thread| thread.resume_reading(id)),
+            Order::Pinged { id, ttl } => self.pinged(id, ttl),
+            Order::Lease { socket } => self.take_lease(socket),
+            Order::Fault { id } => self.guarded(id, |thread| thread.fault(id)),
+            Order::Overrun { id, fault } => {
+                self.guarded(id, |thread| thread.give_up_for(id, fault));
+            }
+            Order::Reclaim { socket } => self.reclaim(socket),
+            Order::Close { id, linger } => self.close(id, linger),
+            Order::Unlisten { id, linger } => self.unlisten(id, linger),
+            Order::CloseSocket { socket, linger } => self.close_socket(socket, linger),
+            Order::Stop => self.stopping = true,
+        }
+    }
+
+    fn session_event(&mut self, id: u64, event: Event) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        // One shot: the descriptor is silent now until it is registered for something again.
+        if session.registered.is_some() {
+            session.registered = Some(Interest::NONE);
+        }
+        match session.state {
+            State::Connecting => self.connecting_event(id),
+            State::Greeting(_) => self.greeting_event(id),
+            State::Ready => self.traffic_event(id, event),
+            State::Trailing => self.trailing_event(id),
+            State::Resolving | State::Waiting => {}
+        }
+    }
+
+    /// Registers a session's descriptor for what it waits for, once.
+    pub(super) fn want(&mut self, id: u64, interest: Interest) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(stream) = session.stream.clone() else { return };
+        let wanted = interest | Interest::ONESHOT;
+        let result = match session.registered {
+            Some(now) if now == wanted && interest == Interest::NONE => Ok(()),
+            Some(_) => self.handle.epoll.modify(stream.as_fd(), id, wanted),
+            None => self.handle.epoll.add(stream.as_fd(), id, wanted),
+        };
+        session.registered = Some(wanted);
+        if result.is_err() {
+            self.abandon(id, DisconnectReason::Local);
+        }
+    }
+
+    /// Makes sure that a session is looked at when its next deadline comes.
+    pub(super) fn schedule(&mut self, id: u64) {
+        if let Some(at) = self.sessions.get(&id).and_then(Session::deadline) {
+            self.timers.push(Reverse((at, id)));
+        }
+    }
+
+    pub(super) fn schedule_at(&mut self, at: Instant, id: u64) {
+        self.timers.push(Reverse((at, id)));
+    }
+
+    fn run_timers(&mut self) {
+        while let Some(Reverse((at, id))) = self.timers.peek().copied() {
+            if at > self.now {
+                return;
+            }
+            self.timers.pop();
+            if self.sessions.contains_key(&id) {
+                self.guarded(id, |thread| thread.session_timer(id));
+            } else if self.listeners.contains_key(&id) {
+                self.listener_timer(id);
+            }
+        }
+    }
+
+    /// Something of a session may be due.
+    fn session_timer(&mut self, id: u64) {
+        let now = self.now;
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let Some(session) = self.sessions.get(&id) else { return };
+        if session.closing.as_ref().is_some_and(|closing| due(closing.deadline)) {
+            self.end_linger(id);
+        } else if due(session.handshake_deadline) {
+            self.handshake_timed_out(id);
+        } else if due(session.connect_deadline) {
+            self.connect_timed_out(id);
+        } else if due(session.retry_at) {
+            self.connect_again(id);
+        } else if session.heartbeat.is_some() {
+            self.beat(id);
+        } else if session.closing.is_some() {
+            self.go_on_closing(id);
+        }
+        self.schedule(id);
+    }
+
+    pub(super) fn insert(&mut self, session: Session) {
+        self.handle.load.fetch_add(1, Relaxed);
+        self.sessions.insert(session.id, session);
+    }
+
+    /// Forgets a session.
+    pub(super) fn remove(&mut self, id: u64) -> Option<Session> {
+        let session = self.sessions.remove(&id)?;
+        self.handle.load.fetch_sub(1, Relaxed);
+        self.watched.retain(|watched| *watched != id);
+        self.context.session_ended();
+        Some(session)
+    }
+}

@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the application leaves to the I/O thread: tails of bursts, peers that take no more,
+//! input nobody reads, heartbeats.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::time::Instant;
+
+use ferromq_os::clock::{ticks, ticks_per_us};
+use ferromq_os::epoll::{Event, Interest};
+use ferromq_os::thread::yield_now;
+use ferromq_pipe::{FillFault, Seen, interest};
+use ferromq_vocabulary::DisconnectReason;
+use ferromq_zmtp::command::{self, Command};
+use ferromq_zmtp::heartbeat::Action;
+
+use super::greeting::reason_of;
+use super::session::{State, Watch};
+use super::thread::IoThread;
+use crate::command::News;
+use crate::connection::{Absorbed, Connection, Pumped};
+use crate::policy::Policy;
+use crate::shared::SocketShared;
+use crate::tuning::{SCRATCH, VISIT_BYTES, YIELD_US};
+
+impl IoThread {
+    /// A connection has just become ready: sends what has been waiting for it, and sees to its
+    /// input.
+    pub(super) fn start_traffic(&mut self, id: u64) {
+        if self.pump(id) == Some(Pumped::Failed) {
+            self.found_lost(id);
+            return;
+        }
+        let Some(session) = self.sessions.get(&id) else { return };
+        if session.closing.is_some() {
+            self.go_on_closing(id);
+            return;
+        }
+        self.watch(id);
+        self.register(id);
+    }
+
+    /// Registers for what the I/O thread itself waits for on this connection.
+    pub(super) fn register(&mut self, id: u64) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(connection) = &session.connection else { return };
+        let mut wanted = Interest::NONE;
+        if connection.blocked.load(Relaxed) {
+            wanted |= Interest::WRITE;
+        }
+        let reads = !session.socket.reads_itself || session.closing.is_some();
+        if reads && !connection.stalled.load(Relaxed) {
+            wanted |= Interest::READ;
+        }
+        self.want(id, wanted);
+    }
+
+    pub(super) fn traffic_event(&mut self, id: u64, event: Event) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(connection) = session.connection.clone() else { return };
+        if session.closing.is_some() {
+            self.go_on_closing(id);
+            return;
+        }
+        if event.writable() {
+            connection.blocked.store(false, Relaxed);
+            if self.pump(id) == Some(Pumped::Failed) {
+                self.found_lost(id);
+                return;
+            }
+        }
+        let reads = !session_reads_itself(self, id);
+        if (event.readable() && reads) || event.hangup() {
+            self.read_in_background(id);
+        }
+        if self.sessions.contains_key(&id) {
+            self.register(id);
+        }
+    }
+
+    // ---- output ------------------------------------------------------------------------------
+
+    /// The application has left something behind.
+    pub(super) fn armed(&mut self, id: u64) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        if session.watch.is_some() || !matches!(session.state, State::Ready) {
+            return;
+        }
+        self.watch(id);
+        let until = ticks() + YIELD_US * ticks_per_us();
+        loop {
+            match self.pump(id) {
+                Some(Pumped::Failed) => return self.found_lost(id),
+                Some(Pumped::Blocked) => return self.register(id),
+                None | Some(Pumped::Offline) => return,
+                Some(Pumped::Drained) if self.disarms_at_once(id) => return self.try_disarm(id),
+                Some(Pumped::Drained | Pumped::Paused) => {}
+            }
+            // Woken onto the sender's own CPU, perhaps: let it finish its burst, then send the rest.
+            if ticks() > until || self.disarms_at_once(id) {
+                return;
+            }
+            yield_now();
+        }
+    }
+
+    /// Where the application never writes, there is nothing to wait for after a burst.
+    fn disarms_at_once(&self, id: u64) -> bool {
+        self.sessions.get(&id).is_some_and(|session| session.socket.policy == Policy::IoOnly)
+    }
+
+    /// Promises another look.
+    fn watch(&mut self, id: u64) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(connection) = &session.connection else { return };
+        if session.watch.is_some() {
+            return;
+        }
+        // The promise may stand already, given while there was no connection.
+        if connection.arming.arm() || !connection.arming.covers() {
+            // Now it stands.
+        }
+        let taken = connection.try_tx().map_or(0, |tx| tx.drain.taken());
+        let flushes = connection.app_flushes.load(Relaxed);
+        session.watch = Some(Watch::new(now, taken, flushes));
+        self.watched.push(id);
+    }
+
+    pub(super) fn run_watched(&mut self) {
+        let mut index = 0;
+        while let Some(&id) = self.watched.get(index) {
+            let due = self.sessions.get(&id).and_then(|s| s.watch.as_ref()).map(|w| w.due);
+            if due.is_some_and(|due| due <= self.now) {
+                self.guarded(id, |thread| thread.look(id));
+            }
+            // Whoever is looked at may leave the list.
+            if self.watched.get(index) == Some(&id) {
+                index += 1;
+            }
+        }
+    }
+
+    /// The promised look.
+    fn look(&mut self, id: u64) {
+        let now = Instant::now();
+        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(connection) = session.connection.clone() else { return };
+        let pumped = if connection.blocked.load(Relaxed) {
+            Some(Pumped::Blocked)
+        } else {
+            self.pump(id)
+        };
+        let taken = connection.try_tx().map(|tx| tx.drain.taken());
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(watch) = session.watch.as_mut() else { return };
+        let flushes = connection.app_flushes.load(Relaxed);
+        let quiet = taken.is_some_and(|taken| watch.look(now, taken, flushes));
+        match pumped {
+            Some(Pumped::Failed) => self.found_lost(id),
+            // The kernel says when it takes more; no look until then.
+            Some(Pumped::Blocked) => {
+                watch.due = now + std::time::Duration::from_secs(1);
+                self.register(id);
+            }
+            Some(Pumped::Paused) => watch.go_on(now),
+            Some(Pumped::Offline) => self.unwatch(id),
+            Some(Pumped::Drained) if quiet => self.try_disarm(id),
+            // Somebody else is writing.
+            None if taken.is_none() => watch.due = now + watch.tick,
+            _ => {}
+        }
+    }
+
+    /// Takes the promise back, unless there is something after all.
+    fn try_disarm(&mut self, id: u64) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(connection) = session.connection.clone() else { return };
+        connection.arming.disarm();
+        let left = connection.try_tx().is_none_or(|tx| connection.has_output(&tx));
+        if !left {
+            self.unwatch(id);
+        } else if connection.arming.arm() {
+            // Nobody else has taken it up: the promise stands again.
+            if let Some(watch) = session.watch.as_mut() {
+                watch.go_on(now);
+            }
+        } else if let Some(watch) = session.watch.as_mut() {
+            // The application has armed anew; its order is on its way and will find a watch.
+            watch.go_on(now);
+        }
+    }
+
+    pub(super) fn unwatch(&mut self, id: u64) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.watch = None;
+        }
+        self.watched.retain(|watched| *watched != id);
+    }
+
+    /// Writes what can be written. `None` if somebody else is writing, or there is no connection.
+    pub(super) fn pump(&mut self, id: u64) -> Option<Pumped> {
+        let session = self.sessions.get_mut(&id)?;
+        let connection = session.connection.clone()?;
+        let mut tx = connection.try_tx()?;
+        let pumped = connection.pump(&mut tx);
+        let taken = tx.drain.taken();
+        let finished = tx.drain.take_finished();
+        drop(tx);
+        drop(finished);
+        wake_sender(&session.socket, &connection, taken, &mut session.woken_at, pumped);
+        Some(pumped)
+    }
+
+    // ---- input -------------------------------------------------------------------------------
+
+    /// What came in the same read as the end of the handshake. False if the connection has ended.
+    pub(super) fn absorb_rest(
+        &mut self,
+        id: u64,
+        connection: &Arc<Connection>,
+        rest: &[u8],
+    ) -> bool {
+        let Some(session) = self.sessions.get(&id) else { return false };
+        let socket = Arc::clone(&session.socket);
+        let mut ttl = None;
+        let mut rx = connection.wait_rx();
+        let result = absorb(&mut rx.fill, connection, rest, &mut ttl);
+        connection.scanned.store(rx.fill.scanned(), Release);
+        drop(rx);
+        self.heard_ping(id, ttl);
+        tell_readable(&socket, connection);
+        match result {
+            Ok(()) => true,
+            Err(fault) => {
+                self.give_up_for(id, fault);
+                false
+            }
+        }
+    }
+
+    /// Reads for an application that does not.
+    pub(super) fn read_in_background(&mut self, id: u64) {
+        match self.absorb_from(id) {
+            Some(Absorbed::Ended(errno)) => {
+                let reason = errno.map_or(DisconnectReason::PeerClosed, |errno| {
+                    reason_of(&io::Error::from_raw_os_error(errno))
+                });
+                self.lost(id, reason);
+            }
+            Some(Absorbed::Fault(fault)) => self.give_up_for(id, fault),
+            Some(Absorbed::Empty | Absorbed::Full | Absorbed::Paused) | None => {}
+        }
+    }
+
+    /// Reads until the kernel has no more, or the high-water mark is reached. `None` if somebody
+    /// else is reading.
+    pub(super) fn absorb_from(&mut self, id: u64) -> Option<Absorbed> {
+        let session = self.sessions.get(&id)?;
+        let connection = session.connection.clone()?;
+        let socket = Arc::clone(&session.socket);
+        let mut rx = connection.try_rx()?;
+        let stream = rx.stream.clone()?;
+        let mut ttl = None;
+        let mut moved = 0;
+        let came = loop {
+            let limit = connection.receive_limit.load(Relaxed);
+            let waiting = rx.fill.waiting();
+            if waiting >= limit {
+                connection.stalled.store(true, Release);
+                break Absorbed::Full;
+            }
+            if moved >= VISIT_BYTES {
+                break Absorbed::Paused;
+            }
+            let room = usize::try_from(limit - waiting).unwrap_or(usize::MAX);
+            let most = room.saturating_mul(rx.fill.mean_size()).clamp(64, SCRATCH);
+            match connection.read(&stream, &mut self.scratch[..most]) {
+                Ok((0, _)) => break Absorbed::Ended(None),
+                Ok((read, _)) => {
+                    moved += read;
+                    let bytes = &self.scratch[..read];
+                    if let Err(fault) = absorb(&mut rx.fill, &connection, bytes, &mut ttl) {
+                        break Absorbed::Fault(fault);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Absorbed::Empty,
+                Err(error) => break Absorbed::Ended(Some(error.raw_os_error().unwrap_or(0))),
+            }
+        };
+        connection.scanned.store(rx.fill.scanned(), Release);
+        drop(rx);
+        if moved > 0 || came == Absorbed::Full {
+            tell_readable(&socket, &connection);
+        }
+        self.heard_ping(id, ttl);
+        if connection.has_control() {
+            self.pump(id);
+        }
+        Some(came)
+    }
+
+    /// The application has made room.
+    pub(super) fn resume_reading(&mut self, id: u64) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        if let Some(connection) = &session.connection {
+            connection.stalled.store(false, Release);
+        }
+        match session.state {
+            State::Trailing => self.trailing_event(id),
+            State::Ready => {
+                self.read_in_background(id);
+                self.register(id);
+            }
+            _ => {}
+        }
+    }
+
+    // ---- heartbeats --------------------------------------------------------------------------
+
+    fn heard_ping(&mut self, id: u64, ttl: Option<u16>) {
+        if let Some(ttl) = ttl {
+            self.pinged(id, ttl);
+        }
+    }
+
+    pub(super) fn pinged(&mut self, id: u64, ttl: u16) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Some(heartbeat) = session.heartbeat.as_mut() {
+            heartbeat.on_ping(ttl, now);
+            self.schedule(id);
+        }
+    }
+
+    /// A timer of the heartbeat has come.
+    pub(super) fn beat(&mut self, id: u64) {
+        let now = self.now;
+        self.listen_for_life(id);
+        loop {
+            let Some(session) = self.sessions.get_mut(&id) else { return };
+            let Some(heartbeat) = session.heartbeat.as_mut() else { return };
+            match heartbeat.clone().handle_timeout(now) {
+                Some(Action::Expired) => {
+                    // Perhaps its answer lies in the kernel, unread.
+                    if self.is_alive_after_all(id) {
+                        continue;
+                    }
+                    self.lost(id, DisconnectReason::HeartbeatTimeout);
+                    return;
+                }
+                Some(Action::SendPing) => {
+                    let ttl = heartbeat.ping_ttl();
+                    heartbeat.handle_timeout(now);
+                    if let Some(connection) = &session.connection {
+                        connection.post_control(|lane| command::ping(ttl, &[], lane));
+                    }
+                    if self.pump(id) == Some(Pumped::Failed) {
+                        self.found_lost(id);
+                        return;
+                    }
+                }
+                None => break,
+            }
+        }
+        self.schedule(id);
+    }
+
+    /// Whatever was read since the last look counts as a sign of life.
+    fn listen_for_life(&mut self, id: u64) -> bool {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let (Some(connection), Some(heartbeat)) = (&session.connection, &mut session.heartbeat)
+        else {
+            return false;
+        };
+        let heard = connection.bytes_in.load(Relaxed);
+        let alive = heard != session.heard || connection.stalled.load(Relaxed);
+        session.heard = heard;
+        if alive {
+            heartbeat.on_traffic(now);
+        }
+        alive
+    }
+
+    fn is_alive_after_all(&mut self, id: u64) -> bool {
+        // Reads even where the application reads itself: it may be away.
+        let came = self.absorb_from(id);
+        matches!(came, None | Some(Absorbed::Full)) && {
+            if let Some(heartbeat) =
+                self.sessions.get_mut(&id).and_then(|session| session.heartbeat.as_mut())
+            {
+                heartbeat.on_traffic(self.now);
+            }
+            true
+        } || self.listen_for_life(id)
+    }
+}
+
+fn session_reads_itself(thread: &IoThread, id: u64) -> bool {
+    thread.sessions.get(&id).is_some_and(|session| session.socket.reads_itself)
+}
+
+/// Takes bytes into the queue; answers PINGs on the way.
+fn absorb(
+    fill: &mut ferromq_pipe::Fill,
+    connection: &Connection,
+    bytes: &[u8],
+    ttl: &mut Option<u16>,
+) -> Result<(), FillFault> {
+    fill.absorb(bytes, &mut |seen| {
+        if let Seen::Command(_, body) = seen
+            && let Ok(Command::Ping { ttl: theirs, context }) = command::parse(body)
+        {
+            connection.post_control(|lane| command::pong(context, lane));
+            *ttl = Some(theirs);
+        }
+    })
+}
+
+/// Tells the application that there is input it has not read itself, once until it has looked.
+pub(super) fn tell_readable(socket: &SocketShared, connection: &Connection) {
+    if connection.announce() {
+        socket.tell(News::Readable { id: connection.id });
+    } else {
+        socket.wake.notify(interest::IN);
+    }
+}
+
+/// Wakes a sender that waits for room: not for each message, but for half a queue.
+fn wake_sender(
+    socket: &SocketShared,
+    connection: &Connection,
+    taken: u64,
+    woken_at: &mut u64,
+    pumped: Pumped,
+) {
+    if taken == *woken_at {
+        return;
+    }
+    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+    if socket.wake.state() & (interest::OUT | interest::WATCHED | interest::TASK) == 0 {
+        return;
+    }
+    let half = connection.send_limit.load(Relaxed).div_ceil(2);
+    if pumped == Pumped::Drained || taken - *woken_at >= half {
+        *woken_at = taken;
+        socket.tell(News::Writable { id: connection.id });
+    }
+}

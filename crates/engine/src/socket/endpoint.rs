@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Bind and connect, unbind and disconnect.
+
+use std::sync::Arc;
+
+use ferromq_pattern::{Attached, Pattern};
+use ferromq_pipe::{Peer, Pipe, PipeId};
+use ferromq_vocabulary::{Code, Endpoint, Event, MonitorEvent, SocketType};
+
+use super::Socket;
+use super::link::{InprocLink, Link, Wire};
+use crate::command::{Linger, Order};
+use crate::connection::Connection;
+use crate::io::IoHandle;
+use crate::io::greeting::make_pipe;
+use crate::transport::inproc::{Marks, Tie};
+use crate::transport::{self, Bound};
+
+/// One bind or connect.
+#[derive(Debug)]
+pub(crate) struct EndpointEntry {
+    /// As it must be given to undo it.
+    text: String,
+    kind: EndpointKind,
+}
+
+#[derive(Debug)]
+enum EndpointKind {
+    Bound { id: u64, io: Arc<IoHandle> },
+    Connected { id: u64, io: Arc<IoHandle> },
+    BoundInproc,
+    ConnectedInproc { tie: Arc<Tie> },
+}
+
+impl Socket {
+    /// Listens at an endpoint; returns it with wildcards resolved.
+    ///
+    /// # Errors
+    /// Those of `zmq_bind(3)`.
+    pub fn bind(&mut self, endpoint: &str) -> Result<&str, Code> {
+        self.begin_fully()?;
+        let parsed = Endpoint::parse_bind(endpoint).map_err(|error| error.code())?;
+        parsed.check_type(self.socket_type()).map_err(|error| error.code())?;
+        if let Endpoint::Inproc(name) = &parsed {
+            self.context.registry.bind(name, &self.shared, self.marks())?;
+            self.remember(endpoint.to_owned(), EndpointKind::BoundInproc);
+            self.take_news();
+            return Ok(&self.last_endpoint);
+        }
+        let io = self.context.choose_io(self.options.affinity).ok_or(Code::NoThread)?;
+        let bound = transport::bind(&parsed, &self.options).inspect_err(|code| {
+            let event = Event::BindFailed { errno: code.errno() };
+            self.shared.monitor.report(|| MonitorEvent::new(event, endpoint, ""));
+        })?;
+        self.listen(bound, io);
+        Ok(&self.last_endpoint)
+    }
+
+    fn listen(&mut self, bound: Bound, io: Arc<IoHandle>) {
+        let id = self.context.next_id();
+        let text = bound.endpoint.clone();
+        self.context.session_began();
+        io.post(Order::Listen {
+            id,
+            bound: Box::new(bound),
+            socket: Arc::clone(&self.shared),
+            options: Arc::new(self.options.clone()),
+        });
+        self.remember(text, EndpointKind::Bound { id, io });
+    }
+
+    /// Connects to an endpoint, in the background, and again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// Those of `zmq_connect(3)`.
+    pub fn connect(&mut self, endpoint: &str) -> Result<(), Code> {
+        self.begin_fully()?;
+        let parsed = Endpoint::parse_connect(endpoint).map_err(|error| error.code())?;
+        parsed.check_type(self.socket_type()).map_err(|error| error.code())?;
+        if let Endpoint::Inproc(name) = &parsed {
+            return self.connect_inproc(name, endpoint);
+        }
+        if self.ignores_second_connect(endpoint) {
+            return Ok(());
+        }
+        let target = transport::target(&parsed, &self.options)?;
+        let io = self.context.choose_io(self.options.affinity).ok_or(Code::NoThread)?;
+        let id = self.context.next_id();
+        let mut connection = None;
+        if !self.options.immediate {
+            let made = make_pipe(id, &io, &self.shared, &self.options, Peer::default());
+            let made = (Arc::new(made.0), made.1);
+            connection = Some(Arc::clone(&made.0));
+            self.attach(made.1, made.0, id);
+        }
+        self.context.session_began();
+        io.post(Order::Connect {
+            id,
+            connection,
+            socket: Arc::clone(&self.shared),
+            options: Arc::new(self.options.clone()),
+            target: Box::new(target),
+        });
+        self.remember(endpoint.to_owned(), EndpointKind::Connected { id, io });
+        Ok(())
+    }
+
+    /// contract 1.7: "DEALER, SUB, PUB, REQ ignore a second non-inproc connect to the identical
+    /// endpoint string (returns 0)".
+    fn ignores_second_connect(&self, endpoint: &str) -> bool {
+        use SocketType::{Dealer, Pub, Req, Sub};
+        matches!(self.socket_type(), Dealer | Sub | Pub | Req)
+            && self.endpoints.iter().any(|entry| {
+                entry.text == endpoint && matches!(entry.kind, EndpointKind::Connected { .. })
+            })
+    }
+
+    fn connect_inproc(&mut self, name: &str, endpoint: &str) -> Result<(), Code> {
+        let own = Peer { routing_id: self.options.routing_id.clone(), metadata: None };
+        let (pipe, tie) = self.context.registry.connect(name, &self.shared, self.marks(), own);
+        self.attach_inproc(pipe, Arc::clone(&tie));
+        self.remember(endpoint.to_owned(), EndpointKind::ConnectedInproc { tie });
+        self.take_news();
+        Ok(())
+    }
+
+    fn marks(&self) -> Marks {
+        let mark = |value: i32| u64::try_from(value).unwrap_or(0);
+        Marks { send: mark(self.options.sndhwm), receive: mark(self.options.rcvhwm) }
+    }
+
+    fn remember(&mut self, text: String, kind: EndpointKind) {
+        self.last_endpoint.clone_from(&text);
+        self.endpoints.push(EndpointEntry { text, kind });
+    }
+
+    fn begin_fully(&mut self) -> Result<(), Code> {
+        self.check_alive()?;
+        self.take_news();
+        Ok(())
+    }
+
+    /// Undoes a bind or a connect, all of them if there were several to this endpoint.
+    ///
+    /// # Errors
+    /// `NotFound` if there was none, `Invalid` for a text that is no endpoint.
+    pub fn unbind(&mut self, endpoint: &str) -> Result<(), Code> {
+        self.begin_fully()?;
+        Endpoint::parse_bind(endpoint)
+            .or_else(|_error| Endpoint::parse_connect(endpoint))
+            .map_err(|error| error.code())?;
+        let mut found = false;
+        while let Some(index) = self.endpoints.iter().position(|entry| entry.text == endpoint) {
+            let entry = self.endpoints.remove(index);
+            self.undo(&entry);
+            found = true;
+        }
+        if found { Ok(()) } else { Err(Code::NotFound) }
+    }
+
+    /// The same as [`unbind`](Self::unbind): either undoes either.
+    ///
+    /// # Errors
+    /// As for `unbind`.
+    pub fn disconnect(&mut self, endpoint: &str) -> Result<(), Code> {
+        self.unbind(endpoint)
+    }
+
+    fn undo(&mut self, entry: &EndpointEntry) {
+        let linger = Linger::from_option(self.options.linger);
+        match &entry.kind {
+            EndpointKind::Bound { id, io } => {
+                self.flush_all();
+                io.post(Order::Unlisten { id: *id, linger });
+            }
+            EndpointKind::Connected { id, io } => {
+                if let Some(pipe) = self.by_connection.get(id).copied() {
+                    self.pump(pipe);
+                    self.detach(pipe);
+                }
+                io.post(Order::Close { id: *id, linger });
+            }
+            EndpointKind::BoundInproc => {
+                let name = entry.text.strip_prefix("inproc://").unwrap_or_default();
+                self.context.registry.unbind(name, &self.shared);
+            }
+            EndpointKind::ConnectedInproc { tie } => {
+                let tied = |link: &Option<Link>| {
+                    matches!(link, Some(Link::Inproc(link)) if Arc::ptr_eq(&link.tie, tie))
+                };
+                if let Some(index) = self.links.iter().position(tied) {
+                    self.detach(self.pipes.id_at(index));
+                }
+            }
+        }
+    }
+
+    // ---- pipes ---------------------------------------------------------------------------------
+
+    pub(super) fn attach(&mut self, pipe: Pipe, connection: Arc<Connection>, endpoint: u64) {
+        connection.send_limit.store(pipe.limit(), std::sync::atomic::Ordering::Relaxed);
+        let id = self.pipes.insert(pipe);
+        self.by_connection.insert(connection.id, id);
+        self.put_link(id, Link::Wire(Box::new(Wire::new(Arc::clone(&connection), endpoint))));
+        if self.pattern.attach(&mut self.pipes, id) == Attached::Refused {
+            connection.io.post(Order::Fault { id: connection.id });
+            self.detach_silently(id);
+            return;
+        }
+        self.heat(id);
+        self.pattern.readable(id);
+    }
+
+    pub(super) fn attach_inproc(&mut self, pipe: Pipe, tie: Arc<Tie>) {
+        let peer = tie.other(&self.shared);
+        let id = self.pipes.insert(pipe);
+        // Half of what the other side may send, as far as is known here, and at most a batch.
+        let credit_step = match self.marks() {
+            Marks { receive: 0, .. } => 64,
+            Marks { receive, .. } => receive.div_ceil(2).min(64),
+        };
+        let link = InprocLink { tie, peer, woken_at: 0, credit_step };
+        self.inproc_pipes += 1;
+        self.put_link(id, Link::Inproc(link));
+        if self.pattern.attach(&mut self.pipes, id) == Attached::Refused {
+            self.detach_silently(id);
+            return;
+        }
+        self.pattern.readable(id);
+        self.subscribe_inproc(id);
+    }
+
+    fn put_link(&mut self, id: PipeId, link: Link) {
+        if self.links.len() <= id.index() {
+            self.links.resize_with(id.index() + 1, || None);
+        }
+        self.links[id.index()] = Some(link);
+    }
+
+    /// The pipe goes, with whatever input it still has.
+    pub(super) fn detach(&mut self, id: PipeId) {
+        self.pattern.detach(&mut self.pipes, id);
+        self.detach_silently(id);
+    }
+
+    fn detach_silently(&mut self, id: PipeId) {
+        self.pipes.remove(id);
+        self.hot.retain(|hot| *hot != id);
+        self.ending.retain(|ending| *ending != id);
+        let link = self.links.get_mut(id.index()).and_then(Option::take);
+        match link {
+            Some(Link::Wire(wire)) => {
+                self.by_connection.remove(&wire.connection.id);
+            }
+            Some(Link::Inproc(link)) => {
+                self.inproc_pipes -= 1;
+                link.close(&self.shared);
+            }
+            None => {}
+        }
+    }
+}

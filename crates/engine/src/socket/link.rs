@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a socket keeps beside each pipe: how the other end is reached.
+
+use std::sync::Arc;
+
+use crate::command::News;
+use crate::connection::Connection;
+use crate::shared::SocketShared;
+use crate::transport::inproc::Tie;
+
+/// How a pipe's other end is reached.
+#[derive(Debug)]
+pub(crate) enum Link {
+    Wire(Box<Wire>),
+    Inproc(InprocLink),
+}
+
+#[derive(Debug)]
+pub(crate) struct InprocLink {
+    pub(crate) tie: Arc<Tie>,
+    /// The other socket; absent until the name is bound.
+    pub(crate) peer: Option<Arc<SocketShared>>,
+    /// Messages received when the sender was last woken.
+    pub(crate) woken_at: u64,
+    /// After how many messages that happens.
+    pub(crate) credit_step: u64,
+}
+
+/// The application's notes on a connection, for deciding when to write.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) endpoint: u64,
+    /// How far the queue had been handed on at the last write.
+    pub(crate) flushed_bytes: u64,
+    pub(crate) flushed_messages: u64,
+    pub(crate) last_flush: u64,
+    /// What a write costs, averaged, in ticks.
+    pub(crate) cost: u64,
+    pub(crate) credits: u32,
+    pub(crate) count: u32,
+    pub(crate) mask: u32,
+    pub(crate) last_check: u64,
+    /// The kernel may hold input.
+    pub(crate) hot: bool,
+    pub(crate) ending: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(connection: Arc<Connection>, endpoint: u64) -> Self {
+        Self {
+            connection,
+            endpoint,
+            flushed_bytes: 0,
+            flushed_messages: 0,
+            last_flush: 0,
+            cost: 0,
+            credits: super::CREDITS,
+            count: 0,
+            mask: 0,
+            last_check: 0,
+            hot: true,
+            ending: false,
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn wire(&self) -> Option<&Wire> {
+        match self {
+            Self::Wire(wire) => Some(wire),
+            Self::Inproc(_) => None,
+        }
+    }
+
+    /// The socket goes: who is tied to it hears of it.
+    pub(crate) fn close(&self, own: &SocketShared) {
+        if let Self::Inproc(link) = self {
+            link.close(own);
+        }
+    }
+}
+
+impl InprocLink {
+    pub(crate) fn close(&self, own: &SocketShared) {
+        if self.tie.close()
+            && let Some(peer) = self.tie.other(own)
+        {
+            peer.tell(News::CheckTies);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sockets: the application's side.
+//!
+//! 1. [`endpoint`]: bind, connect, and back
+//! 2. [`sending`], [`receiving`]: the calls, and who moves their bytes
+//! 3. [`waiting`]: sleeping until there is something to do
+//! 4. [`news`]: what I/O threads and other sockets have to tell
+//! 5. [`option`]: options, live ones above all
+//! 6. [`statistics`]: exact counters per peer
+
+mod endpoint;
+mod link;
+mod news;
+mod option;
+mod receiving;
+mod sending;
+mod statistics;
+mod waiting;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::Instant;
+
+use ferromq_os::{clock, thread};
+use ferromq_pattern::{AnyPattern, Pattern};
+use ferromq_pipe::{PipeId, Pipes};
+use ferromq_vocabulary::{Code, SocketOptions, SocketType};
+
+use crate::command::{Linger, Order};
+use crate::context::ContextShared;
+use crate::monitor::MonitorEvents;
+use crate::policy::Policy;
+use crate::shared::SocketShared;
+use crate::tuning::{BURST_CREDITS, FLUSH_GAP_US, SPIN_US};
+
+pub use statistics::PeerStatistics;
+pub(crate) use waiting::Sleepers;
+pub use waiting::{Readiness, Ticket};
+
+use endpoint::EndpointEntry;
+use link::Link;
+
+/// How long a call may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wait {
+    /// As the socket's time-out option says.
+    #[default]
+    Option,
+    /// Not at all.
+    No,
+    /// Until then.
+    Until(Instant),
+    /// For ever.
+    Forever,
+}
+
+/// A socket. One thread at a time calls it; it may move between threads.
+#[derive(Debug)]
+pub struct Socket {
+    context: Arc<ContextShared>,
+    shared: Arc<SocketShared>,
+    options: SocketOptions,
+    pattern: AnyPattern,
+    pipes: Pipes,
+    links: Vec<Option<Link>>,
+    /// Pipes by the number of their connection.
+    by_connection: HashMap<u64, PipeId>,
+    /// Connections whose kernel buffer may hold input.
+    hot: Vec<PipeId>,
+    /// Pipes whose connection has ended and whose input has not all been received.
+    ending: Vec<PipeId>,
+    endpoints: Vec<EndpointEntry>,
+    last_endpoint: String,
+    receive_more: bool,
+    /// Counts receives, for housekeeping.
+    received: u32,
+    inproc_pipes: usize,
+    last_refresh: Option<Instant>,
+    pace: Pace,
+    closed: bool,
+}
+
+/// What a socket has learned about its own rhythm.
+#[derive(Debug)]
+struct Pace {
+    /// Shortest time between two writes on the caller's account, in ticks of the clock.
+    gap: u64,
+    /// How long to look before sleeping, in ticks; 0 on one CPU.
+    spin: u64,
+    /// Whether that has been worth it lately.
+    score: u32,
+    probe: u32,
+    /// The last write that time asked for, on any connection.
+    last_flush: u64,
+    dice: u32,
+}
+
+impl Pace {
+    fn new(policy: Policy) -> Self {
+        let per_us = clock::ticks_per_us();
+        let spins = policy != Policy::IoOnly && thread::cpu_count() > 1;
+        Self {
+            gap: FLUSH_GAP_US * per_us,
+            spin: if spins { SPIN_US * per_us } else { 0 },
+            score: 0,
+            probe: 0,
+            last_flush: 0,
+            dice: 0,
+        }
+    }
+}
+
+impl Socket {
+    pub(crate) fn new(
+        context: Arc<ContextShared>,
+        id: u64,
+        socket_type: SocketType,
+        options: SocketOptions,
+        policy: Policy,
+    ) -> Result<Self, Code> {
+        let pattern = AnyPattern::new(socket_type).ok_or(Code::Invalid)?;
+        let shared = SocketShared::new(id, socket_type, policy, options.linger)
+            .map_err(|_error| Code::TooManySockets)?;
+        Ok(Self {
+            context,
+            shared: Arc::new(shared),
+            options,
+            pattern,
+            pipes: Pipes::new(),
+            links: Vec::new(),
+            by_connection: HashMap::new(),
+            hot: Vec::new(),
+            ending: Vec::new(),
+            endpoints: Vec::new(),
+            last_endpoint: String::new(),
+            receive_more: false,
+            received: 0,
+            inproc_pipes: 0,
+            last_refresh: None,
+            pace: Pace::new(policy),
+            closed: false,
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<SocketShared> {
+        &self.shared
+    }
+
+    /// Its type.
+    #[must_use]
+    pub fn socket_type(&self) -> SocketType {
+        self.shared.socket_type
+    }
+
+    /// The endpoint last bound or connected, wildcards resolved.
+    #[must_use]
+    pub fn last_endpoint(&self) -> &str {
+        &self.last_endpoint
+    }
+
+    /// Whether the part received last has a successor.
+    #[must_use]
+    pub fn receive_more(&self) -> bool {
+        self.receive_more
+    }
+
+    /// Opens a monitor: every event of this socket's connections from now on.
+    #[must_use]
+    pub fn monitor(&self) -> MonitorEvents {
+        self.shared.monitor.open()
+    }
+
+    /// How many peers it has, connected or awaited.
+    #[must_use]
+    pub fn peers(&self) -> usize {
+        self.pipes.len()
+    }
+
+    /// Begins each call: the context may have ended, and there may be news.
+    #[inline(always)]
+    fn begin(&mut self) -> Result<(), Code> {
+        if self.shared.wake.has_news() {
+            return self.begin_with_news();
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_with_news(&mut self) -> Result<(), Code> {
+        self.check_alive()?;
+        self.take_news();
+        Ok(())
+    }
+
+    fn check_alive(&self) -> Result<(), Code> {
+        if self.shared.is_terminated() {
+            return Err(Code::Terminated);
+        }
+        if self.context.is_forked() {
+            return Err(Code::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// Closes it: what is queued is delivered in the background for as long as the linger option
+    /// says.
+    pub fn close(mut self) {
+        self.close_with(None);
+    }
+
+    /// Closes it with a linger of its own.
+    pub fn close_lingering(mut self, linger: Linger) {
+        self.close_with(Some(linger));
+    }
+
+    fn close_with(&mut self, linger: Option<Linger>) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        if self.context.is_forked() {
+            return;
+        }
+        let linger =
+            linger.unwrap_or_else(|| Linger::from_option(self.shared.linger.load(Relaxed)));
+        if linger != Linger::For(std::time::Duration::ZERO) {
+            self.flush_all();
+        }
+        self.context.registry.unbind_all(&self.shared);
+        for link in self.links.iter().flatten() {
+            link.close(&self.shared);
+        }
+        // The queues' application ends go; the I/O threads keep theirs until they are through.
+        self.pipes = Pipes::new();
+        self.links.clear();
+        let socket = self.shared.id;
+        let orders = self
+            .context
+            .io_handles()
+            .into_iter()
+            .map(|io| (io, Order::CloseSocket { socket, linger }))
+            .collect();
+        self.shared.closed.store(true, SeqCst);
+        drop(self.shared.news.take_all());
+        self.shared.monitor.close();
+        self.context.socket_closed(socket, orders);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.close_with(None);
+    }
+}
+
+const CREDITS: u32 = BURST_CREDITS;

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What I/O threads and other sockets have to tell, and what is done about it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+
+use ferromq_pattern::{Pattern, Subscription};
+use ferromq_pipe::PipeId;
+use ferromq_vocabulary::SocketType;
+use ferromq_zmtp::command::{self, Command};
+
+use super::Socket;
+use super::link::Link;
+use crate::command::{News, Order};
+
+impl Socket {
+    /// Reads the mailbox.
+    pub(super) fn take_news(&mut self) {
+        if !self.shared.wake.take_news() {
+            return;
+        }
+        for news in self.shared.news.take_all() {
+            self.hear(news);
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Attach { pipe, connection, endpoint } => self.attach(*pipe, connection, endpoint),
+            News::AttachInproc { pipe, tie } => {
+                self.attach_inproc(*pipe, tie);
+                self.check_ties();
+            }
+            News::Ready { id, peer } => {
+                if let Some(id) = self.by_connection.get(&id).copied() {
+                    if let Some(pipe) = self.pipes.get_mut(id) {
+                        pipe.peer = peer;
+                    }
+                    self.pattern.writable(id);
+                    self.heat(id);
+                }
+            }
+            News::Readable { id } => {
+                if let Some(id) = self.by_connection.get(&id).copied() {
+                    self.input_arrived(id);
+                }
+            }
+            News::Writable { id } => {
+                if let Some(id) = self.by_connection.get(&id).copied() {
+                    if let Some(pipe) = self.pipes.get_mut(id) {
+                        pipe.refresh();
+                    }
+                    self.pattern.writable(id);
+                }
+            }
+            News::Ended { id } => {
+                if let Some(id) = self.by_connection.get(&id).copied() {
+                    self.end(id);
+                }
+            }
+            News::CheckTies => self.check_ties(),
+        }
+    }
+
+    /// The I/O thread has read something.
+    fn input_arrived(&mut self, id: PipeId) {
+        if let Some(Link::Wire(wire)) = self.links.get(id.index()).and_then(Option::as_ref) {
+            wire.connection.announced.store(false, Release);
+            // Pairs with the fence of whoever announces: what comes after this is announced again.
+            std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        }
+        self.heat(id);
+        self.examine(id);
+        self.pattern.readable(id);
+    }
+
+    /// Looks at a pipe's fresh input: commands, and what a publisher is told.
+    pub(super) fn examine(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        pipe.reader.is_ready();
+        if pipe.reader.has_commands() {
+            self.obey(id);
+        }
+        if !self.socket_type().receives() {
+            self.pattern.drain_input(&mut self.pipes, id);
+            self.resume_if_stalled(id);
+        }
+    }
+
+    /// Carries out the commands that have come on a pipe.
+    #[cold]
+    pub(super) fn obey(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        let commands = pipe.reader.take_commands();
+        for frame in commands {
+            match command::parse(&frame.body) {
+                Ok(Command::Subscribe(topic)) => {
+                    self.pattern.subscription(&mut self.pipes, id, Subscription::Subscribe(topic));
+                }
+                Ok(Command::Cancel(topic)) => {
+                    self.pattern.subscription(&mut self.pipes, id, Subscription::Cancel(topic));
+                }
+                Ok(Command::Ping { ttl, context }) => {
+                    self.answer_ping(id, frame.position, ttl, context);
+                }
+                // Unknown commands are ignored, as libzmq does.
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    fn answer_ping(&mut self, id: PipeId, position: u64, ttl: u16, context: &[u8]) {
+        let Some(Link::Wire(wire)) = self.links.get(id.index()).and_then(Option::as_ref) else {
+            return;
+        };
+        let connection = &wire.connection;
+        // What the I/O thread has walked over it has answered.
+        if position < connection.scanned.load(Relaxed) {
+            return;
+        }
+        connection.post_control(|lane| command::pong(context, lane));
+        if ttl > 0 {
+            connection.io.post(Order::Pinged { id: connection.id, ttl });
+        }
+        self.pump(id);
+    }
+
+    /// The connection will not come back: the pipe goes when its input has been received.
+    fn end(&mut self, id: PipeId) {
+        if let Some(Link::Wire(wire)) = self.links.get_mut(id.index()).and_then(Option::as_mut) {
+            wire.ending = true;
+        }
+        if let Some(pipe) = self.pipes.get_mut(id) {
+            pipe.stop_sending();
+        }
+        if !self.ending.contains(&id) {
+            self.ending.push(id);
+        }
+        self.pattern.readable(id);
+        self.bury();
+    }
+
+    /// Removes pipes that have ended and have nothing left to be received.
+    pub(super) fn bury(&mut self) {
+        if self.ending.is_empty() {
+            return;
+        }
+        let receives = self.socket_type().receives();
+        for id in self.ending.clone() {
+            let left = self
+                .pipes
+                .get_mut(id)
+                .is_some_and(|pipe| receives && pipe.reader.is_ready());
+            if !left {
+                self.detach(id);
+            }
+        }
+    }
+
+    /// Peers in this process: some may have bound, some may have closed.
+    pub(super) fn check_ties(&mut self) {
+        let ids: Vec<PipeId> = self.pipes.ids().collect();
+        for id in ids {
+            let Some(Link::Inproc(link)) = self.links.get_mut(id.index()).and_then(Option::as_mut)
+            else {
+                continue;
+            };
+            if link.peer.is_none() {
+                link.peer = link.tie.other(&self.shared);
+            }
+            let is_connecter = link.tie.connecter.id == self.shared.id;
+            let boost = if is_connecter { link.tie.take_boost() } else { None };
+            let closed = link.tie.is_closed();
+            let peer = link.peer.clone();
+            if let (Some(limit), Some(pipe)) = (boost, self.pipes.get_mut(id)) {
+                pipe.set_high_water_mark(limit);
+                self.pattern.writable(id);
+            }
+            if let (Some(_), Some(peer)) = (boost, peer) {
+                // What was sent before the name was bound has been waiting for this.
+                peer.wake.notify(ferromq_pipe::interest::IN);
+            }
+            if !self.socket_type().receives() {
+                self.pattern.drain_input(&mut self.pipes, id);
+            }
+            if closed {
+                self.end(id);
+            }
+        }
+    }
+
+    /// The I/O thread stopped reading at the high-water mark: it may go on.
+    pub(super) fn resume_if_stalled(&self, id: PipeId) {
+        if let Some(Link::Wire(wire)) = self.links.get(id.index()).and_then(Option::as_ref)
+            && wire.connection.stalled.load(Relaxed)
+            && wire.connection.stalled.swap(false, AcqRel)
+        {
+            wire.connection.io.post(Order::Resume { id: wire.connection.id });
+        }
+    }
+
+    /// A new peer in this process is told the topics, as messages: there are no commands there.
+    pub(super) fn subscribe_inproc(&mut self, id: PipeId) {
+        if self.socket_type() != SocketType::Sub {
+            return;
+        }
+        for topic in self.pattern.topics() {
+            self.tell_topic(id, &topic, true);
+        }
+    }
+
+    pub(super) fn tell_topic(&mut self, id: PipeId, topic: &[u8], add: bool) {
+        let mut body = vec![u8::from(add)];
+        body.extend_from_slice(topic);
+        let Some((pipe, pool)) = self.pipes.with_pool(id) else { return };
+        pipe.writer.append(pool, &body, false);
+        if let Some(Link::Inproc(link)) = self.links.get(id.index()).and_then(Option::as_ref)
+            && let Some(peer) = &link.peer
+        {
+            let peer = Arc::clone(peer);
+            peer.tell(News::CheckTies);
+        }
+    }
+}
+

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Options: the table of `ferromq-vocabulary`, and what is live.
+
+use std::os::fd::AsRawFd;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ferromq_pattern::Pattern;
+use ferromq_vocabulary::option::{Direction, OptionKey, number};
+use ferromq_vocabulary::{Code, OptionError, SocketOptions, SocketType, Value};
+
+use super::Socket;
+use super::link::Link;
+use super::sending::code_of;
+
+impl Socket {
+    /// The values of all plain options.
+    #[must_use]
+    pub fn options(&self) -> &SocketOptions {
+        &self.options
+    }
+
+    /// Sets an option by name or number. Those of connections count for endpoints bound or
+    /// connected afterwards; high-water marks, linger and time-outs at once.
+    ///
+    /// # Errors
+    /// `Invalid` for an unknown option or value, `Terminated`.
+    pub fn set_option<'a>(
+        &mut self,
+        key: impl Into<OptionKey<'a>>,
+        value: impl Into<Value>,
+    ) -> Result<(), Code> {
+        self.check_alive()?;
+        let value = value.into();
+        let spec =
+            SocketOptions::find_for(self.socket_type(), key).map_err(|_unknown| Code::Invalid)?;
+        if spec.direction == Direction::Get {
+            return Err(Code::Invalid);
+        }
+        match (spec.number, &value) {
+            (number::SUBSCRIBE, Value::Bytes(topic)) => return self.subscribe(topic),
+            (number::UNSUBSCRIBE, Value::Bytes(topic)) => return self.unsubscribe(topic),
+            _ => {}
+        }
+        spec.write(&mut self.options, value).map_err(|_error: OptionError| Code::Invalid)?;
+        self.apply(spec.number);
+        Ok(())
+    }
+
+    /// What is to be done about an option at once.
+    fn apply(&mut self, number: i32) {
+        match number {
+            number::SNDHWM | number::RCVHWM => self.apply_high_water_marks(),
+            number::LINGER => self.shared.linger.store(self.options.linger, Relaxed),
+            number::XPUB_NODROP => self.pattern.set_no_drop(self.options.xpub_nodrop),
+            number::INVERT_MATCHING => {
+                self.pattern.set_invert_matching(self.options.invert_matching);
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_high_water_marks(&mut self) {
+        let mark = |value: i32| u64::try_from(value).unwrap_or(0);
+        let (send, receive) = (mark(self.options.sndhwm), mark(self.options.rcvhwm));
+        let ids: Vec<_> = self.pipes.ids().collect();
+        for id in ids {
+            let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else { continue };
+            let limit = if receive == 0 { u64::MAX } else { receive };
+            wire.connection.receive_limit.store(limit, Relaxed);
+            if let Some(pipe) = self.pipes.get_mut(id) {
+                pipe.set_high_water_mark(send);
+                wire.connection.send_limit.store(pipe.limit(), Relaxed);
+            }
+            self.pattern.writable(id);
+        }
+    }
+
+    /// Reads an option by name or number.
+    ///
+    /// # Errors
+    /// `Invalid` for an unknown option, `Terminated`.
+    pub fn get_option<'a>(&mut self, key: impl Into<OptionKey<'a>>) -> Result<Value, Code> {
+        self.check_alive()?;
+        let spec =
+            SocketOptions::find_for(self.socket_type(), key).map_err(|_unknown| Code::Invalid)?;
+        if spec.direction == Direction::Set {
+            return Err(Code::Invalid);
+        }
+        Ok(match spec.number {
+            number::RCVMORE => Value::Int(i32::from(self.receive_more)),
+            number::TYPE => Value::Int(self.socket_type().number()),
+            number::LAST_ENDPOINT => Value::Bytes(self.last_endpoint.clone().into_bytes()),
+            number::FD => Value::Int(self.readiness_fd()?.as_raw_fd()),
+            number::EVENTS => {
+                let ready = self.readiness()?;
+                Value::Int(i32::from(ready.readable) | i32::from(ready.writable) << 1)
+            }
+            number::TOPICS_COUNT => {
+                Value::Int(i32::try_from(self.pattern.topics_count()).unwrap_or(i32::MAX))
+            }
+            _ => spec.read(&self.options).map_err(|_error: OptionError| Code::Invalid)?,
+        })
+    }
+
+    /// Asks for messages that begin with `topic` (SUB).
+    ///
+    /// # Errors
+    /// `Invalid` on sockets that do not subscribe, `Terminated`.
+    pub fn subscribe(&mut self, topic: &[u8]) -> Result<(), Code> {
+        self.check_alive()?;
+        let first = self.pattern.subscribe(topic).map_err(code_of)?;
+        if first {
+            self.spread(topic, true);
+        }
+        Ok(())
+    }
+
+    /// Takes one [`subscribe`](Self::subscribe) back.
+    ///
+    /// # Errors
+    /// As for `subscribe`.
+    pub fn unsubscribe(&mut self, topic: &[u8]) -> Result<(), Code> {
+        self.check_alive()?;
+        let last = self.pattern.unsubscribe(topic).map_err(code_of)?;
+        if last {
+            self.spread(topic, false);
+        }
+        Ok(())
+    }
+
+    /// Tells every publisher of a change.
+    fn spread(&mut self, topic: &[u8], add: bool) {
+        if self.socket_type() != SocketType::Sub {
+            return;
+        }
+        self.take_news();
+        for connection in self.shared.change_topic(topic, add) {
+            match self.by_connection.get(&connection.id).copied() {
+                Some(id) => {
+                    self.pump(id);
+                }
+                None => {
+                    if connection.arming.arm() {
+                        let id = connection.id;
+                        connection.io.post(crate::command::Order::Arm { id });
+                    }
+                }
+            }
+        }
+        let ids: Vec<_> = self.pipes.ids().collect();
+        for id in ids {
+            if matches!(self.links.get(id.index()), Some(Some(Link::Inproc(_)))) {
+                self.tell_topic(id, topic, add);
+            }
+        }
+    }
+}

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Receiving, and how the receiving call gets its input.
+//!
+//! Whole messages wait in the pipes' queues. When there is none, the call reads the connections
+//! itself; when there is nothing to read, it looks again for a short while and then sleeps on the
+//! connections themselves (`waiting`).
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ferromq_message::Message;
+use ferromq_os::epoll::Events;
+use ferromq_os::thread::yield_now;
+use ferromq_pattern::{Pattern, Received, Refusal};
+use ferromq_pipe::{PipeId, interest};
+use ferromq_vocabulary::Code;
+
+use super::link::Link;
+use super::sending::{Deadline, code_of};
+use super::{Socket, Wait};
+use crate::command::Order;
+use crate::shared::BELL;
+use crate::tuning::HOUSEKEEPING_MASK;
+
+impl Socket {
+    /// Receives a part of a message; [`Message::more`] says whether others follow.
+    ///
+    /// # Errors
+    /// Those of `zmq_recv(3)`: `Again` if there is none in the time it may wait, `NotSupported`,
+    /// `State`, `Terminated`, `Interrupted`.
+    #[inline]
+    pub fn recv_frame(&mut self, wait: Wait) -> Result<Message, Code> {
+        let id = match self.next(wait)? {
+            Received::From(id) => id,
+            Received::Own(message) => {
+                self.receive_more = message.more();
+                return Ok(message);
+            }
+        };
+        let Some(pipe) = self.pipes.get_mut(id) else { return Err(Code::Fault) };
+        let Some(mut message) = pipe.reader.take() else { return Err(Code::Fault) };
+        if let Some(metadata) = &pipe.peer.metadata {
+            message.set_metadata(Some(metadata.clone()));
+        }
+        self.after_receive(id, message.more());
+        Ok(message)
+    }
+
+    /// Receives a part into a buffer; returns its full length, which may be more than fitted, and
+    /// whether others follow.
+    ///
+    /// # Errors
+    /// As for [`recv_frame`](Self::recv_frame).
+    #[inline]
+    pub fn recv_into(&mut self, buffer: &mut [u8], wait: Wait) -> Result<(usize, bool), Code> {
+        let id = match self.next(wait)? {
+            Received::From(id) => id,
+            Received::Own(message) => {
+                self.receive_more = message.more();
+                let fits = message.len().min(buffer.len());
+                buffer[..fits].copy_from_slice(&message[..fits]);
+                return Ok((message.len(), message.more()));
+            }
+        };
+        let Some(pipe) = self.pipes.get_mut(id) else { return Err(Code::Fault) };
+        let Some((len, more)) = pipe.reader.take_into(buffer) else { return Err(Code::Fault) };
+        self.after_receive(id, more);
+        Ok((len, more))
+    }
+
+    /// Where the next part comes from.
+    #[inline(always)]
+    fn next(&mut self, wait: Wait) -> Result<Received, Code> {
+        self.begin()?;
+        match self.pattern.recv(&mut self.pipes) {
+            Ok(received) => Ok(received),
+            Err(Refusal::Again) => self.next_slowly(wait),
+            Err(refusal) => Err(code_of(refusal)),
+        }
+    }
+
+    #[inline(never)]
+    fn next_slowly(&mut self, wait: Wait) -> Result<Received, Code> {
+        self.check_alive()?;
+        // The clock is read only if there is nothing to be had at once.
+        let mut deadline = None;
+        loop {
+            let found = self.input();
+            match self.pattern.recv(&mut self.pipes) {
+                Ok(received) => return Ok(received),
+                Err(Refusal::Again) => {}
+                Err(refusal) => return Err(code_of(refusal)),
+            }
+            self.report_faulty();
+            if found {
+                continue;
+            }
+            let deadline =
+                *deadline.get_or_insert_with(|| self.deadline(wait, self.options.rcvtimeo));
+            if deadline == Deadline::Now {
+                if self.is_contended() {
+                    yield_now();
+                    continue;
+                }
+                return Err(Code::Again);
+            }
+            self.wait_in(deadline)?;
+        }
+    }
+
+    #[inline(always)]
+    fn after_receive(&mut self, id: PipeId, more: bool) {
+        self.receive_more = more;
+        self.received = self.received.wrapping_add(1);
+        if self.inproc_pipes > 0 {
+            self.give_credit(id);
+        }
+        if self.received & HOUSEKEEPING_MASK == 0 {
+            self.keep_house(id);
+        }
+    }
+
+    /// Wakes a sender of this process that waits for room, once per so many messages.
+    #[inline]
+    fn give_credit(&mut self, id: PipeId) {
+        let (Some(Some(Link::Inproc(link))), Some(pipe)) =
+            (self.links.get_mut(id.index()), self.pipes.get(id))
+        else {
+            return;
+        };
+        let taken = pipe.reader.taken();
+        if taken - link.woken_at >= link.credit_step {
+            link.woken_at = taken;
+            if let Some(peer) = &link.peer {
+                peer.wake.notify_light(interest::OUT);
+            }
+        }
+    }
+
+    /// Now and then: other connections have their turn, and stalled readers go on.
+    #[inline(never)]
+    fn keep_house(&mut self, id: PipeId) {
+        if self.pipes.len() > 1 {
+            self.input();
+        }
+        self.resume_if_stalled(id);
+        self.report_faulty();
+    }
+
+    /// Looks for input everywhere without sleeping; whether a pipe has become readable.
+    pub(super) fn input(&mut self) -> bool {
+        self.take_news();
+        let mut found = false;
+        if self.inproc_pipes > 0 {
+            found |= self.look_inproc();
+        }
+        if self.shared.reads_itself && !self.by_connection.is_empty() {
+            if self.by_connection.len() == 1 {
+                let only = self.by_connection.values().next().copied();
+                found |= only.is_some_and(|id| self.fill(id));
+            } else {
+                self.harvest();
+                found |= self.fill_hot();
+            }
+        } else {
+            found |= self.look_at_readers();
+        }
+        self.bury();
+        found
+    }
+
+    /// Pipes of this process that have something.
+    fn look_inproc(&mut self) -> bool {
+        let mut found = false;
+        for index in 0..self.links.len() {
+            let Some(Link::Inproc(link)) = self.links[index].as_ref() else { continue };
+            // The last look at an empty queue gives the sender what credit is left.
+            let peer = link.peer.clone();
+            let id = self.pipes.id_at(index);
+            let Some(pipe) = self.pipes.get_mut(id) else { continue };
+            if pipe.reader.is_ready() {
+                self.pattern.readable(id);
+                found = true;
+            } else if let (Some(peer), Some(Link::Inproc(link))) = (peer, self.links[index].as_mut())
+                && link.woken_at != pipe.reader.taken()
+            {
+                link.woken_at = pipe.reader.taken();
+                peer.wake.notify_light(interest::OUT);
+            }
+        }
+        found
+    }
+
+    /// Connections that the I/O thread reads: whether one has a message by now.
+    fn look_at_readers(&mut self) -> bool {
+        let mut found = false;
+        for index in 0..self.links.len() {
+            if !matches!(self.links[index], Some(Link::Wire(_))) {
+                continue;
+            }
+            let id = self.pipes.id_at(index);
+            let Some(pipe) = self.pipes.get_mut(id) else { continue };
+            if pipe.reader.is_ready() {
+                self.pattern.readable(id);
+                found = true;
+            } else {
+                if pipe.reader.has_commands() {
+                    self.obey(id);
+                }
+                self.resume_if_stalled(id);
+            }
+        }
+        found
+    }
+
+    /// Asks the kernel which connections have input.
+    pub(super) fn harvest(&mut self) {
+        let mut events = Events::with_capacity(64);
+        if self.shared.epoll.wait(&mut events, Some(std::time::Duration::ZERO)).is_ok() {
+            self.note_reads();
+            self.heat_all(&events);
+        }
+    }
+
+    pub(super) fn heat_all(&mut self, events: &Events) {
+        for event in events.iter() {
+            if event.token() == BELL {
+                self.shared.wake.bell().clear();
+            } else if let Some(id) = self.by_connection.get(&event.token()).copied() {
+                self.heat(id);
+            }
+        }
+    }
+
+    /// The application is alive and reads: the I/O thread may leave the input to it.
+    fn note_reads(&self) {
+        let reads = &self.shared.lease.reads;
+        reads.store(reads.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// The kernel may hold input for this pipe.
+    pub(super) fn heat(&mut self, id: PipeId) {
+        if let Some(Some(Link::Wire(wire))) = self.links.get_mut(id.index())
+            && !std::mem::replace(&mut wire.hot, true)
+        {
+            self.hot.push(id);
+        }
+    }
+
+    fn fill_hot(&mut self) -> bool {
+        let mut found = false;
+        let hot = std::mem::take(&mut self.hot);
+        for id in hot {
+            found |= self.fill(id);
+            if let Some(Some(Link::Wire(wire))) = self.links.get(id.index())
+                && wire.hot
+                && !self.hot.contains(&id)
+            {
+                self.hot.push(id);
+            }
+        }
+        found
+    }
+
+    /// Reads a connection if its queue has no message; whether there is one now.
+    fn fill(&mut self, id: PipeId) -> bool {
+        let (Some(Some(Link::Wire(wire))), Some((pipe, pool))) =
+            (self.links.get_mut(id.index()), self.pipes.with_pool(id))
+        else {
+            return false;
+        };
+        if pipe.reader.is_ready() {
+            self.pattern.readable(id);
+            return true;
+        }
+        let connection = &wire.connection;
+        let Some(mut rx) = connection.try_rx() else {
+            // Somebody is reading for us: there will be something soon.
+            return false;
+        };
+        let reads = &self.shared.lease.reads;
+        reads.store(reads.load(Relaxed).wrapping_add(1), Relaxed);
+        let mut order = None;
+        // It may have been filled between the look and the lock.
+        let mut found = pipe.reader.is_ready();
+        while !found {
+            let crate::connection::Rx { fill, stream, ended } = &mut *rx;
+            let Some(stream) = stream.as_ref().filter(|_| !*ended) else {
+                wire.hot = false;
+                break;
+            };
+            let room = match fill.room(&mut pipe.reader, pool) {
+                Ok(room) => room,
+                Err(fault) => {
+                    *ended = true;
+                    order = Some(Order::Overrun { id: connection.id, fault });
+                    break;
+                }
+            };
+            match connection.read(stream, room) {
+                Ok((0, _)) => {
+                    *ended = true;
+                    order = Some(Order::Lost { id: connection.id });
+                }
+                Ok((read, offered)) => {
+                    if let Err(fault) = fill.commit(read) {
+                        *ended = true;
+                        order = Some(Order::Overrun { id: connection.id, fault });
+                    }
+                    found = pipe.reader.is_ready();
+                    if read == offered {
+                        continue;
+                    }
+                    // A short read has emptied the kernel's queue.
+                    wire.hot = false;
+                    if !found {
+                        fill.settle(&mut pipe.reader, pool);
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    wire.hot = false;
+                    fill.settle(&mut pipe.reader, pool);
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    *ended = true;
+                    order = Some(Order::Lost { id: connection.id });
+                }
+            }
+        }
+        drop(rx);
+        if let Some(order) = order {
+            wire.hot = false;
+            connection.io.post(order);
+        }
+        let commands = pipe.reader.has_commands();
+        if found {
+            self.pattern.readable(id);
+        }
+        if commands {
+            self.obey(id);
+        }
+        found
+    }
+
+    /// Whether somebody is reading for us at this moment, so that "nothing there" is not certain.
+    fn is_contended(&self) -> bool {
+        self.shared.reads_itself
+            && self
+                .links
+                .iter()
+                .flatten()
+                .filter_map(Link::wire)
+                .any(|wire| wire.connection.rx.is_held())
+    }
+
+    /// Peers that have broken the rules of the pattern lose their connection.
+    fn report_faulty(&mut self) {
+        for id in self.pattern.take_faulty() {
+            if let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) {
+                wire.connection.io.post(Order::Fault { id: wire.connection.id });
+            }
+        }
+    }
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sending, and when the sending call writes.
+//!
+//! A message goes into a pipe's queue; then somebody must carry it to the kernel. A lone message
+//! is written by the call itself, so are the first of a burst, a batch of 64 KiB, and a queue at
+//! its high-water mark. Everything else is left to the I/O thread, which has promised to look.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use ferromq_os::clock::ticks;
+use ferromq_pattern::{Pattern, Refusal, Sent};
+use ferromq_pipe::{Outgoing, PipeId, interest};
+use ferromq_vocabulary::{Code, SocketType};
+
+use super::link::Link;
+use super::{CREDITS, Socket, Wait};
+use crate::command::Order;
+use crate::connection::Pumped;
+use crate::policy::Policy;
+use crate::tuning::{CLOCK_MASK, FLUSH_BYTES, REFRESH};
+
+impl Socket {
+    /// Sends a part of a message; `more` follow in the next calls. A message is taken out of
+    /// `frame` when this succeeds, and left in it when it fails.
+    ///
+    /// # Errors
+    /// Those of `zmq_send(3)`: `Again` if it would have to wait longer than it may, `NotSupported`,
+    /// `State`, `Terminated`, `Interrupted`.
+    #[inline]
+    pub fn send_frame(
+        &mut self,
+        frame: &mut Outgoing<'_>,
+        more: bool,
+        wait: Wait,
+    ) -> Result<(), Code> {
+        self.begin()?;
+        match self.pattern.send(&mut self.pipes, frame, more) {
+            Ok(sent) => {
+                if !more {
+                    self.after_send(sent);
+                }
+                Ok(())
+            }
+            Err(Refusal::Again) => self.send_slowly(frame, more, wait),
+            Err(refusal) => Err(code_of(refusal)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_slowly(
+        &mut self,
+        frame: &mut Outgoing<'_>,
+        more: bool,
+        wait: Wait,
+    ) -> Result<(), Code> {
+        self.check_alive()?;
+        let deadline = self.deadline(wait, self.options.sndtimeo);
+        if deadline == Deadline::Now && !self.may_look_again() {
+            return Err(Code::Again);
+        }
+        let result = loop {
+            self.make_room();
+            self.pipes.may_refresh = true;
+            match self.pattern.send(&mut self.pipes, frame, more) {
+                Ok(sent) => {
+                    if !more {
+                        self.after_send(sent);
+                    }
+                    break Ok(());
+                }
+                Err(Refusal::Again) if deadline == Deadline::Now => break Err(Code::Again),
+                Err(Refusal::Again) => {
+                    if let Err(code) = self.wait_out(deadline) {
+                        break Err(code);
+                    }
+                }
+                Err(refusal) => break Err(code_of(refusal)),
+            }
+        };
+        self.pipes.may_refresh = self.drops_when_full();
+        result
+    }
+
+    /// Types that drop a message for a full queue must know that it is full.
+    pub(super) fn drops_when_full(&self) -> bool {
+        matches!(self.socket_type(), SocketType::Pub | SocketType::Xpub | SocketType::Rep)
+    }
+
+    /// A send that does not wait looks at full queues once in a while only.
+    fn may_look_again(&mut self) -> bool {
+        let now = Instant::now();
+        if self.last_refresh.is_some_and(|last| now.duration_since(last) < REFRESH) {
+            return false;
+        }
+        self.last_refresh = Some(now);
+        true
+    }
+
+    /// Writes what full queues hold, and looks how far their readers are.
+    pub(super) fn make_room(&mut self) {
+        self.take_news();
+        let ids: Vec<PipeId> = self.pipes.ids().collect();
+        for id in ids {
+            let full = self.pipes.get(id).is_some_and(|pipe| pipe.waiting() >= pipe.limit());
+            if full {
+                self.pump(id);
+                if let Some(pipe) = self.pipes.get_mut(id) {
+                    pipe.refresh();
+                    if pipe.waiting() < pipe.limit() {
+                        self.pattern.writable(id);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn after_send(&mut self, sent: Sent) {
+        match sent {
+            Sent::To(id) => self.sent(id),
+            Sent::Many => {
+                for index in 0..self.pattern.touched().len() {
+                    let id = self.pattern.touched()[index];
+                    self.sent(id);
+                }
+            }
+            Sent::Nowhere => {}
+        }
+    }
+
+    /// A message is in the queue of this pipe.
+    #[inline(always)]
+    fn sent(&mut self, id: PipeId) {
+        let Some(link) = self.links.get_mut(id.index()).and_then(Option::as_mut) else { return };
+        match link {
+            Link::Wire(wire) => {
+                let Some(pipe) = self.pipes.get(id) else { return };
+                let unflushed = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
+                let messages = pipe.writer.messages().wrapping_sub(wire.flushed_messages);
+                if unflushed >= FLUSH_BYTES || messages >= pipe.limit() {
+                    self.flush(id);
+                } else if wire.connection.arming.covers() {
+                    wire.count = wire.count.wrapping_add(1);
+                    if wire.count & wire.mask == 0 {
+                        self.look_at_clock(id);
+                    }
+                } else {
+                    self.send_idle(id);
+                }
+            }
+            Link::Inproc(link) => {
+                if let Some(peer) = &link.peer {
+                    peer.wake.notify_light(interest::IN);
+                }
+            }
+        }
+    }
+
+    /// The I/O thread has promised to look; a write on our own account is due once in a while.
+    #[inline(never)]
+    fn look_at_clock(&mut self, id: PipeId) {
+        let now = ticks();
+        let gap = self.pace.gap;
+        let Some(Link::Wire(wire)) = self.links[id.index()].as_mut() else { return };
+        wire.mask = if now.wrapping_sub(wire.last_check) < gap / 8 { CLOCK_MASK } else { 0 };
+        wire.last_check = now;
+        // One clock for the whole socket: many peers must not each take a share of its time.
+        let since = now.wrapping_sub(self.pace.last_flush.max(wire.last_flush));
+        if since > gap.max(wire.cost * 2) {
+            self.flush(id);
+        }
+    }
+
+    /// Nobody looks after this connection: write, or have it looked after.
+    #[inline(never)]
+    fn send_idle(&mut self, id: PipeId) {
+        let now = ticks();
+        let gap = self.pace.gap;
+        let Some(Link::Wire(wire)) = self.links[id.index()].as_mut() else { return };
+        wire.last_check = now;
+        if now.wrapping_sub(wire.last_flush) > gap.max(wire.cost * 2) {
+            wire.credits = CREDITS;
+            self.flush(id);
+        } else if wire.credits > 0 {
+            wire.credits -= 1;
+            self.flush(id);
+        } else {
+            wire.mask = 0;
+            self.arm(id);
+        }
+    }
+
+    /// Writes, where the policy lets the application write.
+    #[inline(never)]
+    fn flush(&mut self, id: PipeId) {
+        if self.assists(id) {
+            self.pump(id);
+        } else {
+            self.note_flushed(id);
+            self.arm(id);
+        }
+    }
+
+    fn assists(&self, id: PipeId) -> bool {
+        match self.shared.policy {
+            Policy::Assisted => true,
+            Policy::IoOnly => false,
+            Policy::Chaos => self
+                .links
+                .get(id.index())
+                .and_then(Option::as_ref)
+                .and_then(Link::wire)
+                .is_some_and(|wire| wire.connection.may_assist()),
+        }
+    }
+
+    fn note_flushed(&mut self, id: PipeId) {
+        let (Some(Some(Link::Wire(wire))), Some(pipe)) =
+            (self.links.get_mut(id.index()), self.pipes.get(id))
+        else {
+            return;
+        };
+        wire.flushed_bytes = pipe.writer.bytes();
+        wire.flushed_messages = pipe.writer.messages();
+    }
+
+    /// Has the I/O thread look after this connection.
+    fn arm(&self, id: PipeId) {
+        if let Some(Some(Link::Wire(wire))) = self.links.get(id.index())
+            && wire.connection.arming.arm()
+        {
+            wire.connection.io.post(Order::Arm { id: wire.connection.id });
+        }
+    }
+
+    /// Writes what this pipe's queue holds, if nobody else is at it.
+    pub(super) fn pump(&mut self, id: PipeId) -> Pumped {
+        let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
+            return Pumped::Offline;
+        };
+        let connection = Arc::clone(&wire.connection);
+        if self.shared.policy == Policy::IoOnly {
+            self.note_flushed(id);
+            self.arm(id);
+            return Pumped::Paused;
+        }
+        // The kernel's buffer is full, and the I/O thread hears when it is not.
+        if connection.blocked.load(Relaxed) && connection.arming.covers() {
+            self.note_flushed(id);
+            return Pumped::Blocked;
+        }
+        let Some((pipe, pool)) = self.pipes.with_pool(id) else { return Pumped::Offline };
+        let began = ticks();
+        let mut tx = connection.try_tx();
+        if tx.is_none() {
+            // Whoever holds it looks at the queue again before it lets go, unless it has done so
+            // just now: one more try, then the promise covers it.
+            std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+            tx = connection.try_tx();
+        }
+        let Some(mut tx) = tx else {
+            self.note_flushed(id);
+            self.arm(id);
+            return Pumped::Paused;
+        };
+        let pumped = connection.pump(&mut tx);
+        if pumped == Pumped::Drained {
+            pipe.writer.release(&mut tx.drain, pool);
+        }
+        let finished = tx.drain.take_finished();
+        let flushes = connection.app_flushes.load(Relaxed);
+        connection.app_flushes.store(flushes.wrapping_add(1), Relaxed);
+        drop(tx);
+        drop(finished);
+        let ended = ticks();
+        if let Some(Some(Link::Wire(wire))) = self.links.get_mut(id.index()) {
+            wire.last_flush = ended;
+            wire.cost = (wire.cost * 7 + ended.wrapping_sub(began)) / 8;
+        }
+        self.pace.last_flush = ended;
+        self.note_flushed(id);
+        match pumped {
+            Pumped::Blocked | Pumped::Paused => self.arm(id),
+            Pumped::Failed => connection.io.post(Order::Lost { id: connection.id }),
+            Pumped::Drained | Pumped::Offline => {}
+        }
+        pumped
+    }
+
+    /// Writes everything that has gathered, before the caller sleeps or leaves.
+    pub(super) fn flush_all(&mut self) {
+        for index in 0..self.links.len() {
+            let Some(Link::Wire(wire)) = self.links[index].as_ref() else { continue };
+            let Some(id) = self.by_connection.get(&wire.connection.id).copied() else { continue };
+            let unflushed = self
+                .pipes
+                .get(id)
+                .is_some_and(|pipe| pipe.writer.bytes() != wire.flushed_bytes);
+            if unflushed {
+                self.flush(id);
+            }
+            // Waiting for input ends a burst of output.
+            if let Some(Link::Wire(wire)) = self.links[index].as_mut() {
+                wire.credits = CREDITS;
+            }
+        }
+    }
+}
+
+/// Until when a call may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deadline {
+    Now,
+    At(Instant),
+    Never,
+}
+
+impl Socket {
+    pub(super) fn deadline(&self, wait: Wait, option: i32) -> Deadline {
+        match (wait, u64::try_from(option)) {
+            (Wait::No, _) | (Wait::Option, Ok(0)) => Deadline::Now,
+            (Wait::Until(at), _) => Deadline::At(at),
+            (Wait::Forever, _) | (Wait::Option, Err(_)) => Deadline::Never,
+            (Wait::Option, Ok(milliseconds)) => {
+                Deadline::At(Instant::now() + std::time::Duration::from_millis(milliseconds))
+            }
+        }
+    }
+}
+
+pub(super) fn code_of(refusal: Refusal) -> Code {
+    match refusal {
+        Refusal::Again => Code::Again,
+        Refusal::State => Code::State,
+        Refusal::NotSupported => Code::NotSupported,
+        Refusal::Invalid => Code::Invalid,
+    }
+}

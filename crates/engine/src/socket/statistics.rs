@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Exact counters per peer.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Socket;
+use super::link::Link;
+
+/// What has gone between a socket and one peer. Messages are whole ones, bytes are those on the
+/// wire, frame headers included.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PeerStatistics {
+    /// The routing id the peer introduced itself with.
+    pub routing_id: Vec<u8>,
+    /// Messages given to this peer's queue.
+    pub messages_sent: u64,
+    /// Bytes given to this peer's queue.
+    pub bytes_sent: u64,
+    /// Of those messages, how many wait for the peer.
+    pub messages_waiting: u64,
+    /// Messages received by the application.
+    pub messages_received: u64,
+    /// Bytes received by the application.
+    pub bytes_received: u64,
+    /// Bytes read from the kernel.
+    pub bytes_read: u64,
+    /// Messages dropped because the queue was full.
+    pub messages_dropped: u64,
+    /// How often a message found the queue full.
+    pub stalls: u64,
+}
+
+impl Socket {
+    /// The counters of each peer there is.
+    #[must_use]
+    pub fn statistics(&mut self) -> Vec<PeerStatistics> {
+        let ids: Vec<_> = self.pipes.ids().collect();
+        let mut all = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(pipe) = self.pipes.get_mut(id) else { continue };
+            let link = self.links.get(id.index()).and_then(Option::as_ref);
+            let bytes_read = link
+                .and_then(Link::wire)
+                .map_or(pipe.reader.bytes(), |wire| wire.connection.bytes_in.load(Relaxed));
+            all.push(PeerStatistics {
+                routing_id: pipe.peer.routing_id.clone(),
+                messages_sent: pipe.writer.messages(),
+                bytes_sent: pipe.writer.bytes(),
+                messages_waiting: pipe.writer.messages() - pipe.writer.taken(),
+                messages_received: pipe.reader.taken(),
+                bytes_received: pipe.reader.bytes(),
+                bytes_read,
+                messages_dropped: pipe.dropped,
+                stalls: pipe.stalls,
+            });
+        }
+        all
+    }
+
+    /// Messages that were queued for peers whose connection ended for good.
+    #[must_use]
+    pub fn undelivered(&self) -> u64 {
+        self.shared.undelivered.load(Relaxed)
+    }
+}

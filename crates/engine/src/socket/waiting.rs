@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Waiting: a short while looking, then asleep on the connections themselves.
+//!
+//! Who sleeps says so first and looks once more ([`Socket::prepare`]); only then does it sleep
+//! ([`Ticket::sleep`]), without the socket in its hands, so that others may use it meanwhile. Of
+//! several sleepers on one socket one waits for the kernel, the others for it.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use ferromq_os::clock::ticks;
+use ferromq_os::epoll::Events;
+use ferromq_os::poll::{PollFd, poll};
+use ferromq_os::thread::yield_now;
+use ferromq_pattern::Pattern;
+use ferromq_pipe::interest;
+use ferromq_vocabulary::Code;
+
+use super::Socket;
+use super::link::Link;
+use super::sending::Deadline;
+use crate::command::Order;
+use crate::io::lease;
+use crate::shared::{BELL, SocketShared};
+use crate::tuning::{SPIN_PROBE_MASK, SPIN_SCORE_MAX};
+
+/// Who sleeps on a socket.
+#[derive(Debug, Default)]
+pub(crate) struct Sleepers {
+    state: Mutex<SleepState>,
+    woken: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct SleepState {
+    leader: bool,
+    wakes: u64,
+    readers: u32,
+    writers: u32,
+}
+
+/// Permission to sleep: everything has been announced, and there was nothing at the last look.
+#[derive(Debug)]
+pub struct Ticket {
+    shared: Arc<SocketShared>,
+    interest: u32,
+    wakes: u64,
+}
+
+/// What a socket could do at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Readiness {
+    /// A message can be received.
+    pub readable: bool,
+    /// A message can be sent.
+    pub writable: bool,
+}
+
+impl Ticket {
+    /// Sleeps until something happens, or the deadline comes (`Again`), or a signal
+    /// (`Interrupted`).
+    ///
+    /// # Errors
+    /// As said.
+    pub fn sleep(self, deadline: Option<Instant>) -> Result<(), Code> {
+        let sleepers = &self.shared.sleepers;
+        let mut state = sleepers.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // A wake-up between the ticket and now counts.
+        while state.leader && state.wakes == self.wakes {
+            state = match deadline {
+                None => sleepers.woken.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left =
+                        deadline.checked_duration_since(Instant::now()).ok_or(Code::Again)?;
+                    sleepers
+                        .woken
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        if state.wakes != self.wakes {
+            return Ok(());
+        }
+        state.leader = true;
+        drop(state);
+        let result = self.sleep_on_kernel(deadline);
+        let mut state = sleepers.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.leader = false;
+        state.wakes += 1;
+        sleepers.woken.notify_all();
+        result
+    }
+
+    fn sleep_on_kernel(&self, deadline: Option<Instant>) -> Result<(), Code> {
+        let mut events = Events::with_capacity(64);
+        let timeout = match deadline {
+            None => None,
+            Some(at) => {
+                Some(at.checked_duration_since(Instant::now()).unwrap_or(Duration::ZERO))
+            }
+        };
+        match self.shared.epoll.wait(&mut events, timeout) {
+            Ok(0) if deadline.is_some_and(|at| at <= Instant::now()) => Err(Code::Again),
+            Ok(_) => {
+                self.shared.keep_events(&events);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Code::Interrupted),
+            Err(_) => Err(Code::Terminated),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut state = self.shared.sleepers.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut over = 0;
+        if self.interest & interest::IN != 0 {
+            state.readers -= 1;
+            over |= if state.readers == 0 { interest::IN } else { 0 };
+        }
+        if self.interest & interest::OUT != 0 {
+            state.writers -= 1;
+            over |= if state.writers == 0 { interest::OUT } else { 0 };
+        }
+        self.shared.wake.withdraw(over);
+        drop(state);
+        if over & interest::IN != 0 && self.shared.reads_itself {
+            lease::restore(&self.shared);
+        }
+    }
+}
+
+impl SocketShared {
+    /// Keeps what a sleeper has learned from the kernel for whoever has the socket next.
+    fn keep_events(&self, events: &Events) {
+        let mut harvest = self.harvested.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in events.iter() {
+            if event.token() == BELL {
+                self.wake.bell().clear();
+            } else {
+                harvest.push(event.token());
+            }
+        }
+    }
+}
+
+impl Socket {
+    /// What it could do at once; reads connections to find out.
+    ///
+    /// # Errors
+    /// `Terminated`, `Interrupted` after a fork.
+    pub fn readiness(&mut self) -> Result<Readiness, Code> {
+        self.check_alive()?;
+        self.take_news();
+        self.take_harvest();
+        let mut readable = self.pattern.can_recv(&mut self.pipes);
+        while !readable && self.socket_type().receives() && self.input() {
+            readable = self.pattern.can_recv(&mut self.pipes);
+        }
+        let may_refresh = std::mem::replace(&mut self.pipes.may_refresh, true);
+        let mut writable = self.pattern.can_send(&mut self.pipes);
+        if !writable && self.socket_type().sends() {
+            self.make_room();
+            writable = self.pattern.can_send(&mut self.pipes);
+        }
+        self.pipes.may_refresh = may_refresh;
+        Ok(Readiness { readable, writable })
+    }
+
+    /// The descriptor that becomes readable when something may have changed (`ZMQ_FD`): ask for
+    /// the [`readiness`](Self::readiness) whenever it does, and after each send and receive.
+    ///
+    /// # Errors
+    /// `NotSupported` where the system has no such descriptor.
+    pub fn readiness_fd(&mut self) -> Result<BorrowedFd<'_>, Code> {
+        self.check_alive()?;
+        self.shared.wake.announce(interest::WATCHED);
+        self.shared.epoll.as_pollable().ok_or(Code::NotSupported)
+    }
+
+    /// Announces a wait and looks once more; a ticket to sleep with if there is still nothing.
+    ///
+    /// # Errors
+    /// `Terminated`.
+    pub fn prepare(&mut self, for_input: bool, for_room: bool) -> Result<Option<Ticket>, Code> {
+        self.check_alive()?;
+        self.flush_all();
+        let interest = if for_input { interest::IN } else { 0 }
+            | if for_room { interest::OUT } else { 0 };
+        let wakes = {
+            let sleepers = &self.shared.sleepers;
+            let mut state = sleepers.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.readers += u32::from(for_input);
+            state.writers += u32::from(for_room);
+            state.wakes
+        };
+        let ticket = Ticket { shared: Arc::clone(&self.shared), interest, wakes };
+        if for_room {
+            self.hand_over_input();
+            self.arm_blocked();
+        } else if self.shared.reads_itself {
+            lease::suspend(&self.shared);
+        }
+        self.shared.wake.announce(interest);
+        self.check_alive()?;
+        let news = self.shared.wake.has_news();
+        if news {
+            self.take_news();
+        }
+        self.take_harvest();
+        let ready = news
+            || for_input && self.look_again()
+            || for_room && {
+                self.make_room();
+                self.pipes.may_refresh = true;
+                let room = self.pattern.can_send(&mut self.pipes);
+                self.pipes.may_refresh = self.drops_when_full();
+                room
+            };
+        Ok((!ready).then_some(ticket))
+    }
+
+    /// Whether anything has come while the wait was announced.
+    fn look_again(&mut self) -> bool {
+        if self.by_connection.len() > 1 || self.inproc_pipes > 0 || !self.shared.reads_itself {
+            return self.input();
+        }
+        // A single connection shows by its edge what has come since the last read; what an I/O
+        // thread has read shows in the queue.
+        let only = self.by_connection.values().next().copied();
+        only.and_then(|id| self.pipes.get_mut(id)).is_some_and(|pipe| pipe.reader.is_ready())
+    }
+
+    /// Takes over what sleepers have learned from the kernel.
+    pub(super) fn take_harvest(&mut self) {
+        let harvest = {
+            let mut kept = self.shared.harvested.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.is_empty() {
+                return;
+            }
+            std::mem::take(&mut *kept)
+        };
+        for token in harvest {
+            if let Some(id) = self.by_connection.get(&token).copied() {
+                self.heat(id);
+            }
+        }
+    }
+
+    /// Registers a task to be woken when a message can be received (or sent); looks once more
+    /// afterwards: true if it can be now, and the task will not be woken for this.
+    ///
+    /// # Errors
+    /// `Terminated`.
+    pub fn prepare_task(&mut self, waker: &Waker, for_room: bool) -> Result<bool, Code> {
+        self.check_alive()?;
+        self.flush_all();
+        let wanted = if for_room { interest::OUT } else { interest::IN };
+        self.hand_over_input();
+        if for_room {
+            self.arm_blocked();
+        }
+        self.shared.wake.announce_task(wanted, waker);
+        self.check_alive()?;
+        let ready = self.readiness()?;
+        Ok(if for_room { ready.writable } else { ready.readable })
+    }
+
+    /// Looks for a short while, then sleeps, until there may be input.
+    pub(super) fn wait_in(&mut self, deadline: Deadline) -> Result<(), Code> {
+        self.flush_all();
+        if self.spin(deadline) {
+            return Ok(());
+        }
+        if let Some(ticket) = self.prepare(true, false)? {
+            ticket.sleep(deadline.instant())?;
+            self.take_harvest();
+        }
+        self.check_alive()
+    }
+
+    /// Looks again and again for a bounded, learned time.
+    fn spin(&mut self, deadline: Deadline) -> bool {
+        self.pace.probe = self.pace.probe.wrapping_add(1);
+        if self.pace.spin == 0
+            || self.pace.score == 0 && self.pace.probe & SPIN_PROBE_MASK != 0
+            || self.pipes.is_empty()
+        {
+            return false;
+        }
+        let limit = match deadline {
+            Deadline::At(at) => {
+                let left = at.saturating_duration_since(Instant::now());
+                let left = u64::try_from(left.as_micros()).unwrap_or(u64::MAX);
+                self.pace.spin.min(left.saturating_mul(ferromq_os::clock::ticks_per_us()))
+            }
+            Deadline::Never => self.pace.spin,
+            Deadline::Now => return false,
+        };
+        let began = ticks();
+        loop {
+            // The peer may be waiting for this very CPU.
+            yield_now();
+            if self.input() {
+                self.pace.score = (self.pace.score + 1).min(SPIN_SCORE_MAX);
+                return true;
+            }
+            if ticks().wrapping_sub(began) > limit {
+                self.pace.score = self.pace.score.saturating_sub(1);
+                return false;
+            }
+        }
+    }
+
+    /// Sleeps until there may be room.
+    pub(super) fn wait_out(&mut self, deadline: Deadline) -> Result<(), Code> {
+        if let Some(done) = self.wait_for_the_only_peer(deadline) {
+            return done;
+        }
+        if let Some(ticket) = self.prepare(false, true)? {
+            ticket.sleep(deadline.instant())?;
+        }
+        self.check_alive()
+    }
+
+    /// With one peer that takes no more, the caller itself waits for the kernel: the I/O thread
+    /// could only pass the word on. `None` where that is not the case.
+    fn wait_for_the_only_peer(&mut self, deadline: Deadline) -> Option<Result<(), Code>> {
+        if self.pipes.len() != 1
+            || self.shared.reads_itself
+            || self.shared.policy != crate::policy::Policy::Assisted
+        {
+            return None;
+        }
+        let Some(Link::Wire(wire)) = self.links.iter().flatten().next() else { return None };
+        let connection = Arc::clone(&wire.connection);
+        let stream = connection.try_tx()?.stream.clone()?;
+        if !connection.blocked.load(Relaxed) {
+            return None;
+        }
+        self.shared.wake.announce(interest::OUT);
+        let mut result = self.check_alive();
+        if result.is_ok() && !self.shared.wake.has_news() {
+            let bell = self.shared.wake.bell();
+            let mut fds = [
+                PollFd::new(stream.as_fd().as_raw_fd(), PollFd::OUT),
+                PollFd::new(bell.as_fd().as_raw_fd(), PollFd::IN),
+            ];
+            let timeout =
+                deadline.instant().map(|at| at.saturating_duration_since(Instant::now()));
+            result = match poll(&mut fds, timeout) {
+                Ok(0) => Err(Code::Again),
+                Ok(_) => Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Code::Interrupted),
+                Err(_) => Err(Code::Terminated),
+            };
+            if fds[1].readable() {
+                bell.clear();
+            }
+            if fds[0].writable() {
+                connection.blocked.store(false, Relaxed);
+            }
+        }
+        self.shared.wake.withdraw(interest::OUT);
+        Some(result)
+    }
+
+    /// The I/O thread writes for a sender that sleeps.
+    fn arm_blocked(&mut self) {
+        for link in self.links.iter().flatten().filter_map(Link::wire) {
+            if link.connection.arming.arm() {
+                link.connection.io.post(Order::Arm { id: link.connection.id });
+            }
+        }
+    }
+
+    /// The caller will not read for a while: the I/O thread reads from now on.
+    fn hand_over_input(&self) {
+        if !self.shared.reads_itself {
+            return;
+        }
+        let home = self.shared.home.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(io) = home.as_ref() {
+            io.post(Order::Reclaim { socket: self.shared.id });
+        }
+    }
+}
+
+impl Deadline {
+    pub(super) fn instant(self) -> Option<Instant> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Never => None,
+            Self::Now => Some(Instant::now()),
+        }
+    }
+}
+
+impl Socket {
+    /// The descriptor has become readable: learns from the kernel why.
+    pub(crate) fn drain_readiness(&mut self) {
+        self.harvest();
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `inproc://`: names within a context, and the ties between sockets that met there.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ferromq_pipe::{Peer, Pipe, inproc};
+use ferromq_vocabulary::Code;
+
+use crate::command::News;
+use crate::shared::SocketShared;
+
+/// What two sockets that met under a name share besides their queues.
+#[derive(Debug)]
+pub(crate) struct Tie {
+    /// The socket that connected, and the one that bound (once there is one).
+    pub(crate) connecter: Arc<SocketShared>,
+    binder: Mutex<Option<Arc<SocketShared>>>,
+    closed: AtomicBool,
+    /// What the binder's high-water marks add to the connecter's limit; 0 is no limit.
+    boost: Mutex<Option<u64>>,
+}
+
+impl Tie {
+    /// Ends it; whether this was the first to do so.
+    pub(crate) fn close(&self) -> bool {
+        !self.closed.swap(true, AcqRel)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Acquire)
+    }
+
+    pub(crate) fn binder(&self) -> Option<Arc<SocketShared>> {
+        self.binder.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The limit of the connecter's queue, once, when it has become known.
+    pub(crate) fn take_boost(&self) -> Option<u64> {
+        self.boost.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The other socket.
+    pub(crate) fn other(&self, one: &SocketShared) -> Option<Arc<SocketShared>> {
+        if one.id == self.connecter.id && self.binder().is_none_or(|b| b.id != one.id) {
+            self.binder()
+        } else {
+            Some(Arc::clone(&self.connecter))
+        }
+    }
+}
+
+/// High-water marks of one side.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks {
+    pub(crate) send: u64,
+    pub(crate) receive: u64,
+}
+
+impl Marks {
+    /// How many messages fit between a sender and a receiver; 0 is no limit.
+    pub(crate) fn sum(send: u64, receive: u64) -> u64 {
+        if send == 0 || receive == 0 { 0 } else { send.saturating_add(receive) }
+    }
+}
+
+#[derive(Debug)]
+struct Binder {
+    socket: Arc<SocketShared>,
+    marks: Marks,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    pipe: Pipe,
+    tie: Arc<Tie>,
+    marks: Marks,
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    bound: HashMap<String, Binder>,
+    waiting: HashMap<String, Vec<Waiting>>,
+}
+
+/// The names of a context.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    names: Mutex<Names>,
+}
+
+impl Registry {
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a name, and whoever has been waiting for it.
+    pub(crate) fn bind(
+        &self,
+        name: &str,
+        socket: &Arc<SocketShared>,
+        marks: Marks,
+    ) -> Result<(), Code> {
+        let mut names = self.names();
+        if names.bound.contains_key(name) {
+            return Err(Code::AddressInUse);
+        }
+        for waiting in names.waiting.remove(name).unwrap_or_default() {
+            attach(waiting, socket, marks);
+        }
+        names.bound.insert(name.to_owned(), Binder { socket: Arc::clone(socket), marks });
+        Ok(())
+    }
+
+    /// Gives a name back; connections made under it live on.
+    pub(crate) fn unbind(&self, name: &str, socket: &SocketShared) -> bool {
+        let mut names = self.names();
+        let owned = names.bound.get(name).is_some_and(|binder| binder.socket.id == socket.id);
+        owned && names.bound.remove(name).is_some()
+    }
+
+    /// Gives back every name of a socket.
+    pub(crate) fn unbind_all(&self, socket: &SocketShared) {
+        self.names().bound.retain(|_, binder| binder.socket.id != socket.id);
+    }
+
+    /// Connects to a name, bound or not yet; returns the connecter's pipe.
+    pub(crate) fn connect(
+        &self,
+        name: &str,
+        socket: &Arc<SocketShared>,
+        marks: Marks,
+        own: Peer,
+    ) -> (Pipe, Arc<Tie>) {
+        let (out, their_in) = inproc();
+        let (their_out, input) = inproc();
+        let tie = Arc::new(Tie {
+            connecter: Arc::clone(socket),
+            binder: Mutex::new(None),
+            closed: AtomicBool::new(false),
+            boost: Mutex::new(None),
+        });
+        let theirs = Pipe::new(their_out, their_in, own, marks.receive);
+        let waiting = Waiting { pipe: theirs, tie: Arc::clone(&tie), marks };
+        let mut names = self.names();
+        let limit = if let Some(binder) = names.bound.get(name) {
+            let limit = Marks::sum(marks.send, binder.marks.receive);
+            attach(waiting, &binder.socket, binder.marks);
+            limit
+        } else {
+            names.waiting.entry(name.to_owned()).or_default().push(waiting);
+            marks.send
+        };
+        (Pipe::new(out, input, Peer::default(), limit), tie)
+    }
+}
+
+/// Hands a connecter's other half to the socket that has the name.
+fn attach(waiting: Waiting, socket: &Arc<SocketShared>, marks: Marks) {
+    let Waiting { mut pipe, tie, marks: theirs } = waiting;
+    *tie.binder.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(socket));
+    pipe.set_high_water_mark(Marks::sum(marks.send, theirs.receive));
+    let boost = Marks::sum(theirs.send, marks.receive);
+    *tie.boost.lock().unwrap_or_else(PoisonError::into_inner) = Some(boost);
+    tie.connecter.tell(News::CheckTies);
+    socket.tell(News::AttachInproc { pipe: Box::new(pipe), tie });
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The transports, by name:
+//!
+//! 1. [`tcp`]: `tcp://host:port`
+//! 2. [`ipc`]: `ipc://path`, `ipc://@name`
+//! 3. [`inproc`]: `inproc://name`, within a context
+//!
+//! A stream transport knows how to listen ([`bind`]) and how to connect ([`Target`]); what flows
+//! over the connection is not its business. Nothing outside this folder knows a scheme.
+
+pub(crate) mod inproc;
+mod ipc;
+mod tcp;
+
+use std::io;
+use std::net::SocketAddr;
+
+use ferromq_os::address::UnixAddress;
+use ferromq_os::connect::Progress;
+use ferromq_os::listener::Listener;
+use ferromq_os::stream::{Stream, StreamTuning};
+use ferromq_vocabulary::{Code, Endpoint, SocketOptions};
+
+/// A listener and what it is called.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) listener: Listener,
+    /// The endpoint with wildcards resolved.
+    pub(crate) endpoint: String,
+    /// To be removed when the listener closes.
+    pub(crate) cleanup: Option<ipc::Cleanup>,
+}
+
+/// Where to connect to.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// The endpoint as it was given.
+    pub(crate) endpoint: String,
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    Tcp(tcp::Remote),
+    Ipc(UnixAddress),
+}
+
+/// How an attempt to connect began.
+pub(crate) enum Attempt {
+    /// A name must be looked up first, elsewhere.
+    Resolve { host: String, port: u16, family: ferromq_os::resolve::Family },
+    /// The connection stands, or is being made.
+    Begun(Stream, Progress),
+}
+
+/// Listens at a stream endpoint.
+pub(crate) fn bind(endpoint: &Endpoint, options: &SocketOptions) -> Result<Bound, Code> {
+    match endpoint {
+        Endpoint::Tcp(address) => tcp::bind(address, options),
+        Endpoint::Ipc(path) => ipc::bind(path, options),
+        Endpoint::Inproc(_) => Err(Code::ProtocolNotSupported),
+    }
+}
+
+/// Checks and prepares a stream endpoint to connect to.
+pub(crate) fn target(endpoint: &Endpoint, options: &SocketOptions) -> Result<Target, Code> {
+    let place = match endpoint {
+        Endpoint::Tcp(address) => Place::Tcp(tcp::remote(address, options)?),
+        Endpoint::Ipc(path) => Place::Ipc(ipc::address(path)?),
+        Endpoint::Inproc(_) => return Err(Code::ProtocolNotSupported),
+    };
+    Ok(Target { endpoint: endpoint.to_string(), place })
+}
+
+impl Target {
+    /// Begins to connect. `addresses` are those a name was found to have, of which the first is
+    /// tried.
+    pub(crate) fn connect(
+        &self,
+        addresses: Option<&[SocketAddr]>,
+        options: &SocketOptions,
+    ) -> io::Result<Attempt> {
+        match &self.place {
+            Place::Tcp(remote) => tcp::connect(remote, addresses, options),
+            Place::Ipc(address) => ipc::connect(address),
+        }
+    }
+}
+
+/// The address of the peer of a new connection, as `Peer-Address` tells it.
+pub(crate) fn peer_address(stream: &Stream) -> String {
+    stream.peer_ip().map_or_else(
+        || {
+            stream
+                .peer_credentials()
+                .map_or_else(String::new, |(uid, gid, pid)| format!(":{uid}:{gid}:{pid}"))
+        },
+        |ip| ip.to_string(),
+    )
+}
+
+/// The options of a connection.
+pub(crate) fn stream_tuning(options: &SocketOptions) -> StreamTuning {
+    StreamTuning {
+        keepalive: options.tcp_keepalive,
+        keepalive_count: options.tcp_keepalive_cnt,
+        keepalive_idle: options.tcp_keepalive_idle,
+        keepalive_interval: options.tcp_keepalive_intvl,
+        user_timeout_ms: options.tcp_maxrt,
+        tos: options.tos,
+        priority: options.priority,
+        sndbuf: options.sndbuf,
+        rcvbuf: options.rcvbuf,
+        busy_poll: options.busy_poll,
+    }
+}
+
+/// The code of a system error.
+pub(crate) fn code(error: &io::Error) -> Code {
+    error.raw_os_error().map_or(Code::Invalid, Code::from_errno)
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every number that was chosen, with the reason for it. The measurements are in `ARCHITECTURE.md`.
+
+use std::time::Duration;
+
+/// Bytes that gather before a sending call writes them: one write of 64 KiB costs twice one of
+/// 64 bytes.
+pub(crate) const FLUSH_BYTES: u64 = 64 * 1024;
+
+/// Between two writes a sending call makes on its own account lie at least this many microseconds,
+/// and twice what the last write cost, so that at most a third of its time goes into them.
+pub(crate) const FLUSH_GAP_US: u64 = 4;
+
+/// Messages at the beginning of a burst that the sending call writes itself before it wakes the
+/// I/O thread: a write costs a fifth of a wake-up.
+pub(crate) const BURST_CREDITS: u32 = 2;
+
+/// While sends come fast, only each so-many-th looks at the clock.
+pub(crate) const CLOCK_MASK: u32 = 15;
+
+/// How long a receive looks again and again before it sleeps: about the price of a wake-up across
+/// CPUs.
+pub(crate) const SPIN_US: u64 = 50;
+/// Learned worth of spinning, from 0 to this; a hit is one up, a miss one down.
+pub(crate) const SPIN_SCORE_MAX: u32 = 16;
+/// With a worth of 0, one wait in so many tries all the same.
+pub(crate) const SPIN_PROBE_MASK: u32 = 15;
+/// The first microseconds of a spin go without giving the CPU away.
+pub(crate) const SPIN_BARE_US: u64 = 0;
+
+/// First look of an I/O thread after a burst it was woken for.
+pub(crate) const TICK_FIRST: Duration = Duration::from_micros(50);
+/// Its looks come at most this far apart while messages flow: the longest a tail may lie.
+pub(crate) const TICK_MAX: Duration = Duration::from_millis(1);
+/// And this far apart while it waits for the end of the flow.
+pub(crate) const TICK_QUIET_MAX: Duration = Duration::from_micros(250);
+/// An I/O thread that was woken onto the sender's own CPU gives it away for this long.
+pub(crate) const YIELD_US: u64 = 20;
+/// Looks at a socket whose application has stopped reading.
+pub(crate) const LEASE_TICK: Duration = Duration::from_millis(5);
+
+/// What one read from the kernel is offered in the background.
+pub(crate) const SCRATCH: usize = 256 * 1024;
+/// Most bytes one visit to a connection moves before the next one has its turn.
+pub(crate) const VISIT_BYTES: usize = 256 * 1024;
+
+/// Receives between two looks at commands and other connections.
+pub(crate) const HOUSEKEEPING_MASK: u32 = 63;
+
+/// A full queue is looked at again by a send that does not wait once in this time; a tight loop
+/// must see it full.
+pub(crate) const REFRESH: Duration = Duration::from_millis(1);
+
+/// Between two attempts to accept when the process has no descriptors left.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections accepted in one visit to a listener.
+pub(crate) const ACCEPT_BATCH: usize = 64;
+
+/// Looks at a closing connection whose peer has not acknowledged everything.
+pub(crate) const CLOSE_TICK: Duration = Duration::from_millis(1);
+/// They come at most this far apart.
+pub(crate) const CLOSE_TICK_MAX: Duration = Duration::from_millis(50);

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The table of patterns.
+
+use ferromq_pipe::{Outgoing, PipeId, Pipes};
+use ferromq_vocabulary::SocketType;
+
+use crate::pattern::{Attached, Pattern, Received, Refusal, Sent};
+use crate::{Pair, Pub, Pull, Push, Rep, Req, Sub, Subscription};
+
+/// Makes [`AnyPattern`] of a table: the socket type, which is also the name of its pattern.
+macro_rules! patterns {
+    ($($Type:ident),* $(,)?) => {
+        /// The pattern of some socket type.
+        #[derive(Debug)]
+        pub enum AnyPattern {
+            $(
+                #[doc = concat!("See [`", stringify!($Type), "`].")]
+                $Type($Type),
+            )*
+        }
+
+        impl AnyPattern {
+            /// The pattern of a socket type, if there is one.
+            #[must_use]
+            pub fn new(socket_type: SocketType) -> Option<Self> {
+                match socket_type {
+                    $(SocketType::$Type => Some(Self::$Type($Type::new())),)*
+                    _ => None,
+                }
+            }
+        }
+
+        /// Does the same with whatever it is.
+        macro_rules! each {
+            ($self:expr, $pattern:ident => $do:expr) => {
+                match $self {
+                    $(AnyPattern::$Type($pattern) => $do,)*
+                }
+            };
+        }
+    };
+}
+
+patterns! {
+    Pair,
+    Pub,
+    Pull,
+    Push,
+    Rep,
+    Req,
+    Sub,
+}
+
+impl Pattern for AnyPattern {
+    fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached {
+        each!(self, pattern => pattern.attach(pipes, id))
+    }
+
+    fn detach(&mut self, pipes: &mut Pipes, id: PipeId) {
+        each!(self, pattern => pattern.detach(pipes, id));
+    }
+
+    #[inline]
+    fn readable(&mut self, id: PipeId) {
+        each!(self, pattern => pattern.readable(id));
+    }
+
+    #[inline]
+    fn writable(&mut self, id: PipeId) {
+        each!(self, pattern => pattern.writable(id));
+    }
+
+    #[inline(always)]
+    fn send(
+        &mut self,
+        pipes: &mut Pipes,
+        frame: &mut Outgoing<'_>,
+        more: bool,
+    ) -> Result<Sent, Refusal> {
+        each!(self, pattern => pattern.send(pipes, frame, more))
+    }
+
+    #[inline]
+    fn touched(&self) -> &[PipeId] {
+        each!(self, pattern => pattern.touched())
+    }
+
+    #[inline(always)]
+    fn recv(&mut self, pipes: &mut Pipes) -> Result<Received, Refusal> {
+        each!(self, pattern => pattern.recv(pipes))
+    }
+
+    fn can_send(&mut self, pipes: &mut Pipes) -> bool {
+        each!(self, pattern => pattern.can_send(pipes))
+    }
+
+    fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
+        each!(self, pattern => pattern.can_recv(pipes))
+    }
+
+    fn subscription(&mut self, pipes: &mut Pipes, id: PipeId, change: Subscription<'_>) {
+        each!(self, pattern => pattern.subscription(pipes, id, change));
+    }
+
+    fn drain_input(&mut self, pipes: &mut Pipes, id: PipeId) {
+        each!(self, pattern => pattern.drain_input(pipes, id));
+    }
+
+    fn subscribe(&mut self, topic: &[u8]) -> Result<bool, Refusal> {
+        each!(self, pattern => pattern.subscribe(topic))
+    }
+
+    fn unsubscribe(&mut self, topic: &[u8]) -> Result<bool, Refusal> {
+        each!(self, pattern => pattern.unsubscribe(topic))
+    }
+
+    fn topics(&self) -> Vec<Vec<u8>> {
+        each!(self, pattern => pattern.topics())
+    }
+
+    fn topics_count(&self) -> usize {
+        each!(self, pattern => pattern.topics_count())
+    }
+
+    fn take_faulty(&mut self) -> Vec<PipeId> {
+        each!(self, pattern => pattern.take_faulty())
+    }
+
+    fn set_no_drop(&mut self, on: bool) {
+        each!(self, pattern => pattern.set_no_drop(on));
+    }
+
+    fn set_invert_matching(&mut self, on: bool) {
+        each!(self, pattern => pattern.set_invert_matching(on));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferromq_vocabulary::SocketType;
+
+    use super::AnyPattern;
+    use crate::pattern::{Refusal, Sent};
+    use crate::testing::Rig;
+
+    /// contract 1.7: what each type does when nobody is there.
+    #[test]
+    fn section_1_7_mute_states() {
+        use Refusal::{Again, NotSupported, State};
+        let nowhere = Ok(Sent::Nowhere);
+        let table = [
+            (SocketType::Pair, Err(Again), Again, false),
+            (SocketType::Pub, nowhere, NotSupported, true),
+            (SocketType::Sub, Err(NotSupported), Again, false),
+            (SocketType::Req, Err(Again), State, false),
+            (SocketType::Rep, Err(State), Again, false),
+            (SocketType::Pull, Err(NotSupported), Again, false),
+            (SocketType::Push, Err(Again), NotSupported, false),
+        ];
+        for (socket_type, send, recv, can_send) in table {
+            let mut rig = Rig::new(AnyPattern::new(socket_type).unwrap());
+            assert_eq!(rig.send_message(b"x"), send, "{socket_type:?}");
+            assert_eq!(rig.recv(), Err(recv), "{socket_type:?}");
+            assert_eq!(rig.can_send(), can_send, "{socket_type:?}");
+            assert!(!rig.can_recv(), "{socket_type:?}");
+        }
+        let missing = SocketType::ALL
+            .iter()
+            .filter(|&&it| AnyPattern::new(it).is_none())
+            .count();
+        assert_eq!(missing, SocketType::ALL.len() - table.len());
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a socket and its pattern say to each other.
+
+use std::fmt::Debug;
+
+use ferromq_message::Message;
+use ferromq_pipe::{Outgoing, PipeId, Pipes, Reader};
+
+use crate::Subscription;
+
+/// How a socket type routes messages over its pipes.
+///
+/// The pipes belong to the caller, who moves bytes at their other ends. It reports what changes
+/// ([`attach`](Self::attach), [`detach`](Self::detach), [`readable`](Self::readable),
+/// [`writable`](Self::writable)) and asks for the rest.
+///
+/// A pattern tells by [`Reader::is_mid_message`] where the application stands in a message, and
+/// [`Reader::is_ready`] changes that: the caller leaves the readers of attached pipes alone, but
+/// for taking the frames it was told to take.
+pub trait Pattern: Debug + Send {
+    /// A pipe has been added.
+    fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached;
+
+    /// A pipe is about to be removed. A message half received on it is given up; of one half sent
+    /// the remaining parts are swallowed.
+    fn detach(&mut self, pipes: &mut Pipes, id: PipeId);
+
+    /// There is new input in a pipe.
+    fn readable(&mut self, id: PipeId);
+
+    /// There is room again in a pipe, or may be.
+    fn writable(&mut self, id: PipeId);
+
+    /// Sends one part of a message. If it is not refused, a message has been moved out of `frame`,
+    /// wherever it went.
+    fn send(
+        &mut self,
+        pipes: &mut Pipes,
+        frame: &mut Outgoing<'_>,
+        more: bool,
+    ) -> Result<Sent, Refusal>;
+
+    /// The pipes reached by the last send that went to [`Sent::Many`].
+    fn touched(&self) -> &[PipeId] {
+        &[]
+    }
+
+    /// Finds the next part of a message. [`Refusal::Again`]: no whole message is there.
+    fn recv(&mut self, pipes: &mut Pipes) -> Result<Received, Refusal>;
+
+    /// Whether a send would go through now.
+    fn can_send(&mut self, pipes: &mut Pipes) -> bool;
+
+    /// Whether a receive would find something now. Messages that the application will never see
+    /// are dropped on the way.
+    fn can_recv(&mut self, pipes: &mut Pipes) -> bool;
+
+    /// The peer at the other end of a pipe has changed its subscriptions.
+    fn subscription(&mut self, pipes: &mut Pipes, id: PipeId, change: Subscription<'_>) {
+        let _ = (pipes, id, change);
+    }
+
+    /// Reads what waits in a pipe whose messages are for the pattern and not for the application:
+    /// subscriptions of peers that send them as messages.
+    fn drain_input(&mut self, pipes: &mut Pipes, id: PipeId) {
+        let _ = (pipes, id);
+    }
+
+    /// Subscribes. True: the first time, so that the publishers must be told.
+    fn subscribe(&mut self, topic: &[u8]) -> Result<bool, Refusal> {
+        let _ = topic;
+        Err(Refusal::NotSupported)
+    }
+
+    /// Takes one subscription back. True: it was the last of its kind, so that the publishers must
+    /// be told. It is no error if there was none.
+    fn unsubscribe(&mut self, topic: &[u8]) -> Result<bool, Refusal> {
+        let _ = topic;
+        Err(Refusal::NotSupported)
+    }
+
+    /// What is subscribed to, each topic once: what a new publisher is told.
+    fn topics(&self) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+
+    /// How many different topics are subscribed to.
+    fn topics_count(&self) -> usize {
+        0
+    }
+
+    /// Pipes whose peers broke the rules of the pattern since the last call, each once: their
+    /// connections are to be ended.
+    fn take_faulty(&mut self) -> Vec<PipeId> {
+        Vec::new()
+    }
+
+    /// A publisher refuses a message that does not fit into all queues it should go to, instead of
+    /// leaving those out.
+    fn set_no_drop(&mut self, on: bool) {
+        let _ = on;
+    }
+
+    /// Messages go to those who did *not* subscribe to them. Publisher and subscriber must agree.
+    fn set_invert_matching(&mut self, on: bool) {
+        let _ = on;
+    }
+}
+
+/// Whether a pattern has taken a pipe on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Attached {
+    /// It has.
+    Yes,
+    /// It has peers enough: the connection is to be ended.
+    Refused,
+}
+
+/// Where a part of a message has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Into one pipe.
+    To(PipeId),
+    /// Into those pipes that [`Pattern::touched`] names.
+    Many,
+    /// Dropped, as the pattern demands.
+    Nowhere,
+}
+
+/// Where the next part of a message is.
+#[derive(Debug)]
+pub enum Received {
+    /// At the front of this pipe's reader: the caller takes exactly one frame from it, now.
+    From(PipeId),
+    /// Here: the pattern has made it.
+    Own(Message),
+}
+
+/// Why something was not done. Nothing has changed then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not now (EAGAIN).
+    Again,
+    /// Not in this state (EFSM).
+    State,
+    /// Not with this socket type (ENOTSUP).
+    NotSupported,
+    /// Not with this argument (EINVAL).
+    Invalid,
+}
+
+/// Disposes of a frame that goes nowhere.
+#[inline]
+pub(crate) fn swallow(frame: &mut Outgoing<'_>) {
+    if let Outgoing::Message(message) = frame {
+        drop(std::mem::take(*message));
+    }
+}
+
+/// Drops the message at the front, or what is left of it; only when the reader is ready.
+pub(crate) fn skip_message(reader: &mut Reader) {
+    while reader.is_mid_message() && reader.skip() {}
+}
+
+/// Counts a message that found a pipe full.
+pub(crate) fn count_stall(pipes: &mut Pipes, id: PipeId) {
+    if let Some(pipe) = pipes.get_mut(id) {
+        pipe.stalls += 1;
+    }
+}
+
+/// Counts a message that was dropped because a pipe was full.
+pub(crate) fn count_drop(pipes: &mut Pipes, id: PipeId) {
+    if let Some(pipe) = pipes.get_mut(id) {
+        pipe.stalls += 1;
+        pipe.dropped += 1;
+    }
+}

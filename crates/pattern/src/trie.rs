@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Who has subscribed to what, at the publisher.
+
+use ferromq_pipe::PipeId;
+
+use crate::radix::{NodeId, Radix, Value};
+
+/// For each topic the set of pipes that have subscribed to it.
+///
+/// A pipe subscribes to a topic or does not: subscribing twice and cancelling once is not to be
+/// subscribed (contract 3.12), for the subscriber does the counting.
+#[derive(Debug, Default)]
+pub(crate) struct Trie {
+    radix: Radix<Subscribers>,
+    pipes: Vec<Subscriber>,
+    /// Counts the messages that had to be looked up with care, to see a pipe again.
+    round: u64,
+}
+
+/// What is known of a pipe, by its index.
+#[derive(Debug, Default, Clone)]
+struct Subscriber {
+    /// Where it has subscribed. Each set it is in knows the place in this list.
+    nodes: Vec<NodeId>,
+    /// The last round it was seen in.
+    seen: u64,
+}
+
+/// The pipes that have subscribed to one topic, in order.
+#[derive(Debug, Default)]
+struct Subscribers(Vec<Entry>);
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    id: PipeId,
+    /// Where the topic is in the pipe's list.
+    place: u32,
+}
+
+impl Trie {
+    /// Adds a subscription. False: it is there already.
+    pub(crate) fn add(&mut self, id: PipeId, topic: &[u8]) -> bool {
+        let node = self.radix.insert(topic);
+        let set = self.radix.value_mut(node);
+        let Err(position) = set.position(id) else {
+            return false;
+        };
+        if self.pipes.len() <= id.index() {
+            self.pipes.resize(id.index() + 1, Subscriber::default());
+        }
+        let nodes = &mut self.pipes[id.index()].nodes;
+        set.0.insert(
+            position,
+            Entry {
+                id,
+                place: nodes.len() as u32,
+            },
+        );
+        nodes.push(node);
+        true
+    }
+
+    /// Takes a subscription back. False: there is none.
+    pub(crate) fn remove(&mut self, id: PipeId, topic: &[u8]) -> bool {
+        let Some(node) = self.radix.find(topic) else {
+            return false;
+        };
+        let set = self.radix.value_mut(node);
+        let Ok(position) = set.position(id) else {
+            return false;
+        };
+        let place = set.0.remove(position).place as usize;
+        let nodes = &mut self.pipes[id.index()].nodes;
+        nodes.swap_remove(place);
+        if let Some(&moved) = nodes.get(place) {
+            let set = self.radix.value_mut(moved);
+            if let Ok(position) = set.position(id) {
+                set.0[position].place = place as u32;
+            }
+        }
+        self.radix.prune(node);
+        true
+    }
+
+    /// Takes all subscriptions of a pipe back.
+    pub(crate) fn remove_pipe(&mut self, id: PipeId) {
+        let Some(subscriber) = self.pipes.get_mut(id.index()) else {
+            return;
+        };
+        for node in std::mem::take(&mut subscriber.nodes) {
+            let set = self.radix.value_mut(node);
+            if let Ok(position) = set.position(id) {
+                set.0.remove(position);
+            }
+            self.radix.prune(node);
+        }
+    }
+
+    /// Calls `each` once with every pipe that has subscribed to a topic `bytes` begins with.
+    #[inline]
+    pub(crate) fn matches(&mut self, bytes: &[u8], mut each: impl FnMut(PipeId)) {
+        let mut sets = self.radix.prefixes(bytes);
+        let Some(first) = sets.next() else { return };
+        let Some(second) = sets.next() else {
+            // A set has everybody once.
+            first.0.iter().for_each(|entry| each(entry.id));
+            return;
+        };
+        self.round += 1;
+        for entry in [first, second]
+            .into_iter()
+            .chain(sets)
+            .flat_map(|set| &set.0)
+        {
+            let seen = &mut self.pipes[entry.id.index()].seen;
+            if *seen != self.round {
+                *seen = self.round;
+                each(entry.id);
+            }
+        }
+    }
+}
+
+impl Subscribers {
+    fn position(&self, id: PipeId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&id, |entry| entry.id)
+    }
+}
+
+impl Value for Subscribers {
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ferromq_pipe::{Peer, Pipe, PipeId, Pipes, inproc};
+
+    use super::Trie;
+    use crate::testing::Random;
+
+    fn names(count: usize) -> Vec<PipeId> {
+        let mut pipes = Pipes::new();
+        let mut name = || {
+            let ((writer, _), (_, reader)) = (inproc(), inproc());
+            pipes.insert(Pipe::new(writer, reader, Peer::default(), 0))
+        };
+        (0..count).map(|_| name()).collect()
+    }
+
+    impl Trie {
+        fn matching(&mut self, bytes: &[u8]) -> Vec<PipeId> {
+            let mut found = Vec::new();
+            self.matches(bytes, |id| found.push(id));
+            found.sort();
+            found
+        }
+    }
+
+    /// Topics over a small alphabet, so that they meet often.
+    fn topic(random: &mut Random) -> Vec<u8> {
+        (0..random.below(7))
+            .map(|_| b"ab\0\xff"[random.below(4)])
+            .collect()
+    }
+
+    #[test]
+    fn agrees_with_a_plain_set() {
+        let mut random = Random(36);
+        let ids = names(6);
+        let mut trie = Trie::default();
+        let mut oracle = BTreeSet::new();
+        for step in 0..60_000 {
+            let id = ids[random.below(ids.len())];
+            let some = topic(&mut random);
+            match random.below(16) {
+                0 => {
+                    trie.remove_pipe(id);
+                    oracle.retain(|(_, other)| *other != id);
+                }
+                1..6 => assert_eq!(trie.remove(id, &some), oracle.remove(&(some, id))),
+                6..10 => assert_eq!(trie.add(id, &some), oracle.insert((some, id))),
+                _ => {
+                    let hits = oracle.iter().filter(|(prefix, _)| some.starts_with(prefix));
+                    let expected: BTreeSet<_> = hits.map(|&(_, id)| id).collect();
+                    assert_eq!(
+                        trie.matching(&some),
+                        Vec::from_iter(expected),
+                        "step {step}"
+                    );
+                }
+            }
+            if step % 64 == 0 {
+                let mut topics = Vec::new();
+                trie.radix.for_each(|topic, set| {
+                    topics.extend(set.0.iter().map(|entry| (topic.to_vec(), entry.id)));
+                });
+                assert_eq!(topics, Vec::from_iter(oracle.iter().cloned()));
+            }
+        }
+        ids.iter().for_each(|&id| trie.remove_pipe(id));
+        assert_eq!(trie.radix.len(), 1);
+    }
+
+    /// GHSA-qq65-x72m-9wr8: a long topic, and one node for each of its bytes.
+    #[test]
+    fn item_58_a_topic_of_a_megabyte() {
+        let [a, b] = names(2)[..] else { panic!("two") };
+        let long = vec![b'x'; 1 << 20];
+        let mut trie = Trie::default();
+        trie.add(a, &long);
+        assert_eq!(trie.matching(&long), [a]);
+        assert_eq!(trie.matching(&long[1..]), []);
+        for len in (0..100_000).rev() {
+            trie.add(b, &long[..len]);
+        }
+        assert_eq!(trie.radix.len(), 100_001);
+        assert_eq!(trie.matching(&long), [a, b]);
+        drop(trie);
+
+        let mut trie = Trie::default();
+        for len in 0..100_000 {
+            trie.add(b, &long[..len]);
+        }
+        trie.add(a, &long);
+        trie.remove_pipe(b);
+        assert_eq!(trie.radix.len(), 2);
+        assert_eq!(trie.matching(&long), [a]);
+        assert!(trie.remove(a, &long));
+        assert_eq!(trie.radix.len(), 1);
+    }
+
+    #[test]
+    fn many_topics() {
+        let ids = names(10);
+        let mut trie = Trie::default();
+        let topics: Vec<_> = (0..100_000)
+            .map(|number| format!("topic/{number}"))
+            .collect();
+        for (number, topic) in topics.iter().enumerate() {
+            assert!(trie.add(ids[number % 10], topic.as_bytes()));
+        }
+        assert_eq!(trie.matching(b"topic/4711"), [ids[1], ids[4], ids[7]]);
+        assert_eq!(trie.matching(b"topic/99999 and more"), [ids[9]]);
+        for id in &ids[..5] {
+            trie.remove_pipe(*id);
+        }
+        assert_eq!(trie.matching(b"topic/4711"), [ids[7]]);
+        for (number, topic) in topics.iter().enumerate() {
+            assert_eq!(
+                trie.remove(ids[number % 10], topic.as_bytes()),
+                number % 10 >= 5
+            );
+        }
+        assert_eq!(trie.radix.len(), 1);
+    }
+
+    #[test]
+    fn many_subscribers_to_one_topic() {
+        let ids = names(10_000);
+        let mut trie = Trie::default();
+        for &id in ids.iter().rev() {
+            trie.add(id, b"");
+            trie.add(id, b"x");
+        }
+        assert_eq!(trie.matching(b"x"), ids);
+        for &id in &ids {
+            trie.remove_pipe(id);
+        }
+        assert_eq!(trie.matching(b"x"), []);
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The numbers that options have in the C interface.
+
+macro_rules! numbers {
+    ($($name:ident = $number:literal;)*) => {
+        $(#[doc = concat!("`ZMQ_", stringify!($name), "`")] pub const $name: i32 = $number;)*
+    };
+}
+
+numbers! {
+    AFFINITY = 4;
+    ROUTING_ID = 5;
+    SUBSCRIBE = 6;
+    UNSUBSCRIBE = 7;
+    SNDBUF = 11;
+    RCVBUF = 12;
+    RCVMORE = 13;
+    FD = 14;
+    EVENTS = 15;
+    TYPE = 16;
+    LINGER = 17;
+    RECONNECT_IVL = 18;
+    BACKLOG = 19;
+    RECONNECT_IVL_MAX = 21;
+    MAXMSGSIZE = 22;
+    SNDHWM = 23;
+    RCVHWM = 24;
+    RCVTIMEO = 27;
+    SNDTIMEO = 28;
+    IPV4ONLY = 31;
+    LAST_ENDPOINT = 32;
+    TCP_KEEPALIVE = 34;
+    TCP_KEEPALIVE_CNT = 35;
+    TCP_KEEPALIVE_IDLE = 36;
+    TCP_KEEPALIVE_INTVL = 37;
+    IMMEDIATE = 39;
+    IPV6 = 42;
+    MECHANISM = 43;
+    TOS = 57;
+    HANDSHAKE_IVL = 66;
+    XPUB_NODROP = 69;
+    INVERT_MATCHING = 74;
+    HEARTBEAT_IVL = 75;
+    HEARTBEAT_TTL = 76;
+    HEARTBEAT_TIMEOUT = 77;
+    CONNECT_TIMEOUT = 79;
+    TCP_MAXRT = 80;
+    THREAD_SAFE = 81;
+    BINDTODEVICE = 92;
+    METADATA = 95;
+    RECONNECT_STOP = 109;
+    PRIORITY = 112;
+    BUSY_POLL = 113;
+    TOPICS_COUNT = 116;
+}
+
+/// Options of a context, whose numbers are their own.
+pub mod context {
+    numbers! {
+        IO_THREADS = 1;
+        MAX_SOCKETS = 2;
+        SOCKET_LIMIT = 3;
+        THREAD_PRIORITY = 3;
+        THREAD_SCHED_POLICY = 4;
+        MAX_MSGSZ = 5;
+        MSG_T_SIZE = 6;
+        THREAD_AFFINITY_CPU_ADD = 7;
+        THREAD_AFFINITY_CPU_REMOVE = 8;
+        THREAD_NAME_PREFIX = 9;
+        ZERO_COPY_RECV = 10;
+        IPV6 = 42;
+        BLOCKY = 70;
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The option values of a socket.
+
+use std::collections::BTreeMap;
+
+use crate::option::spec::{Direction, OptionError, OptionKey, OptionSpec, Value};
+use crate::option::table::OPTIONS;
+use crate::socket_type::SocketType;
+
+/// All options of a socket that are plain values. Times are in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
+pub struct SocketOptions {
+    /// Bit mask of I/O threads; 0 is any.
+    pub affinity: u64,
+    /// Name towards the peers; empty is none.
+    pub routing_id: Vec<u8>,
+    /// Messages queued per peer for sending; 0 is no limit.
+    pub sndhwm: i32,
+    /// Messages queued per peer for receiving; 0 is no limit.
+    pub rcvhwm: i32,
+    /// How long unsent messages are kept after close; -1 for ever.
+    pub linger: i32,
+    /// How long a send waits; -1 for ever.
+    pub sndtimeo: i32,
+    /// How long a receive waits; -1 for ever.
+    pub rcvtimeo: i32,
+    /// `SO_SNDBUF`; -1 leaves it to the system.
+    pub sndbuf: i32,
+    /// `SO_RCVBUF`; -1 leaves it to the system.
+    pub rcvbuf: i32,
+    /// Longest frame taken from a peer; negative is no limit.
+    pub maxmsgsize: i64,
+    /// Queue only for peers whose handshake is done.
+    pub immediate: bool,
+    /// First reconnect interval; -1 and 0 are never.
+    pub reconnect_ivl: i32,
+    /// Greatest reconnect interval; 0 keeps to the first.
+    pub reconnect_ivl_max: i32,
+    /// When to give up connecting: 1 refused, 2 handshake failed, 4 after disconnect.
+    pub reconnect_stop: i32,
+    /// Limit for an attempt to connect; 0 is none.
+    pub connect_timeout: i32,
+    /// Limit for a handshake; 0 is none.
+    pub handshake_ivl: i32,
+    /// Time between heartbeats; 0 is none.
+    pub heartbeat_ivl: i32,
+    /// Time after which the peer should give us up; a multiple of 100.
+    pub heartbeat_ttl: i32,
+    /// Time after which we give the peer up; -1 is the interval.
+    pub heartbeat_timeout: i32,
+    /// Length of the queue of connections not accepted yet.
+    pub backlog: i32,
+    /// Allow IPv6.
+    pub ipv6: bool,
+    /// `SO_KEEPALIVE`; -1 leaves it to the system.
+    pub tcp_keepalive: i32,
+    /// `TCP_KEEPCNT`; -1 leaves it to the system.
+    pub tcp_keepalive_cnt: i32,
+    /// `TCP_KEEPIDLE`; -1 leaves it to the system.
+    pub tcp_keepalive_idle: i32,
+    /// `TCP_KEEPINTVL`; -1 leaves it to the system.
+    pub tcp_keepalive_intvl: i32,
+    /// `TCP_USER_TIMEOUT`; 0 leaves it to the system.
+    pub tcp_maxrt: i32,
+    /// `IP_TOS` and `IPV6_TCLASS`.
+    pub tos: i32,
+    /// `SO_PRIORITY`.
+    pub priority: i32,
+    /// `SO_BUSY_POLL`.
+    pub busy_poll: i32,
+    /// `SO_BINDTODEVICE`; empty is none.
+    pub bindtodevice: String,
+    /// Publishers wait for full subscribers instead of dropping.
+    pub xpub_nodrop: bool,
+    /// Subscriptions exclude instead of include.
+    pub invert_matching: bool,
+    /// What READY says besides type and routing id; names start with `X-`.
+    pub metadata: BTreeMap<String, Vec<u8>>,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            affinity: 0,
+            routing_id: Vec::new(),
+            sndhwm: 1000,
+            rcvhwm: 1000,
+            linger: -1,
+            sndtimeo: -1,
+            rcvtimeo: -1,
+            sndbuf: -1,
+            rcvbuf: -1,
+            maxmsgsize: -1,
+            immediate: false,
+            reconnect_ivl: 100,
+            reconnect_ivl_max: 0,
+            reconnect_stop: 0,
+            connect_timeout: 0,
+            handshake_ivl: 30_000,
+            heartbeat_ivl: 0,
+            heartbeat_ttl: 0,
+            heartbeat_timeout: -1,
+            backlog: 100,
+            ipv6: false,
+            tcp_keepalive: -1,
+            tcp_keepalive_cnt: -1,
+            tcp_keepalive_idle: -1,
+            tcp_keepalive_intvl: -1,
+            tcp_maxrt: 0,
+            tos: 0,
+            priority: 0,
+            busy_poll: 0,
+            bindtodevice: String::new(),
+            xpub_nodrop: false,
+            invert_matching: false,
+            metadata: BTreeMap::new(),
+        }
+    }
+}
+
+#[expect(
+    single_use_lifetimes,
+    reason = "impl Trait in an argument cannot elide them"
+)]
+impl SocketOptions {
+    /// The defaults of a type of socket: subscribers do not linger.
+    pub fn for_type(socket_type: SocketType) -> Self {
+        let subscriber = matches!(
+            socket_type,
+            SocketType::Sub | SocketType::Xsub | SocketType::Dish
+        );
+        Self {
+            linger: if subscriber { 0 } else { -1 },
+            ..Self::default()
+        }
+    }
+
+    /// Sets an option by name or number. On an error nothing has changed.
+    ///
+    /// ```
+    /// use ferromq_vocabulary::option::{OptionError, SocketOptions, number};
+    ///
+    /// let mut options = SocketOptions::default();
+    /// options.set("SNDHWM", 10)?;
+    /// assert_eq!(options.set(number::SNDHWM, -1), Err(OptionError::OutOfRange));
+    /// assert_eq!(options.sndhwm, 10);
+    /// # Ok::<(), OptionError>(())
+    /// ```
+    pub fn set<'a>(
+        &mut self,
+        key: impl Into<OptionKey<'a>>,
+        value: impl Into<Value>,
+    ) -> Result<(), OptionError> {
+        Self::find(key)?.write(self, value.into())
+    }
+
+    /// Reads an option by name or number.
+    pub fn get<'a>(&self, key: impl Into<OptionKey<'a>>) -> Result<Value, OptionError> {
+        Self::find(key)?.read(self)
+    }
+
+    /// The row of an option.
+    pub fn find<'a>(key: impl Into<OptionKey<'a>>) -> Result<&'static OptionSpec, OptionError> {
+        // Numbers are unique here, so the direction does not matter.
+        OptionSpec::find(OPTIONS, key.into(), Direction::Get)
+    }
+
+    /// The row of an option, if sockets of this type have it.
+    pub fn find_for<'a>(
+        socket_type: SocketType,
+        key: impl Into<OptionKey<'a>>,
+    ) -> Result<&'static OptionSpec, OptionError> {
+        let spec = Self::find(key)?;
+        if spec.types.contains(socket_type) {
+            Ok(spec)
+        } else {
+            Err(OptionError::Unknown)
+        }
+    }
+
+    /// How long to wait for a sign of life: `heartbeat_timeout`, or the interval without one.
+    pub fn effective_heartbeat_timeout(&self) -> i32 {
+        if self.heartbeat_timeout < 0 {
+            self.heartbeat_ivl
+        } else {
+            self.heartbeat_timeout
+        }
+    }
+}

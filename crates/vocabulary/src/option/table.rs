@@ -1,0 +1,604 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One row per socket option.
+
+use crate::option::number;
+use crate::option::socket::SocketOptions;
+use crate::option::spec::Kind::{self, AnyTruth, Bool, Bytes, I64, Int, Str, Truth, U64};
+use crate::option::spec::Scope::{AtEndpoint, Live};
+use crate::option::spec::Types::{self, All, Only};
+use crate::option::spec::{Direction, Getter, Handled, OptionError, OptionSpec, Setter, Value};
+use crate::socket_type::SocketType;
+
+/// A field that holds the value as it is.
+macro_rules! stored {
+    ($field:ident, $variant:ident, $take:ident) => {
+        both(
+            |o| Value::$variant(o.$field),
+            |o, v| {
+                o.$field = v.$take()?;
+                Ok(())
+            },
+        )
+    };
+}
+
+/// A field that is true for every number but zero.
+macro_rules! stored_bool {
+    ($field:ident) => {
+        both(
+            |o| Value::from(o.$field),
+            |o, v| {
+                o.$field = v.int()? != 0;
+                Ok(())
+            },
+        )
+    };
+}
+
+/// A field of bytes.
+macro_rules! stored_bytes {
+    ($field:ident) => {
+        both(
+            |o| Value::Bytes(o.$field.clone()),
+            |o, v| {
+                o.$field = v.bytes()?;
+                Ok(())
+            },
+        )
+    };
+}
+
+/// The socket options there are, in the order of their numbers.
+pub static OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "AFFINITY",
+        number: number::AFFINITY,
+        kind: U64,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "bit mask of the I/O threads for new connections, 0 for any",
+        ..stored!(affinity, U64, u64)
+    },
+    OptionSpec {
+        name: "ROUTING_ID",
+        number: number::ROUTING_ID,
+        kind: Bytes { min: 1, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "name of the socket towards its peers",
+        ..stored_bytes!(routing_id)
+    },
+    OptionSpec {
+        name: "SUBSCRIBE",
+        number: number::SUBSCRIBE,
+        kind: Bytes {
+            min: 0,
+            max: usize::MAX,
+        },
+        default: "",
+        scope: Live,
+        types: SUBSCRIBERS,
+        doc: "adds a subscription; the empty one is for everything",
+        ..engine(Direction::Set)
+    },
+    OptionSpec {
+        name: "UNSUBSCRIBE",
+        number: number::UNSUBSCRIBE,
+        kind: Bytes {
+            min: 0,
+            max: usize::MAX,
+        },
+        default: "",
+        scope: Live,
+        types: SUBSCRIBERS,
+        doc: "takes a subscription back",
+        ..engine(Direction::Set)
+    },
+    OptionSpec {
+        name: "SNDBUF",
+        number: number::SNDBUF,
+        kind: Kind::at_least(-1),
+        default: "-1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "size of the system's send buffer, -1 for its own choice",
+        ..stored!(sndbuf, Int, int)
+    },
+    OptionSpec {
+        name: "RCVBUF",
+        number: number::RCVBUF,
+        kind: Kind::at_least(-1),
+        default: "-1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "size of the system's receive buffer, -1 for its own choice",
+        ..stored!(rcvbuf, Int, int)
+    },
+    OptionSpec {
+        name: "RCVMORE",
+        number: number::RCVMORE,
+        kind: Bool,
+        default: "",
+        scope: Live,
+        types: All,
+        doc: "whether more parts follow the one last received",
+        ..engine(Direction::Get)
+    },
+    OptionSpec {
+        name: "FD",
+        number: number::FD,
+        kind: Kind::at_least(0),
+        default: "",
+        scope: Live,
+        types: All,
+        doc: "file descriptor that becomes readable when EVENTS may have changed",
+        ..engine(Direction::Get)
+    },
+    OptionSpec {
+        name: "EVENTS",
+        number: number::EVENTS,
+        kind: Int { min: 0, max: 3 },
+        default: "",
+        scope: Live,
+        types: All,
+        doc: "1 when a receive, 2 when a send would not wait",
+        ..engine(Direction::Get)
+    },
+    OptionSpec {
+        name: "TYPE",
+        number: number::TYPE,
+        kind: Int { min: 0, max: 20 },
+        default: "",
+        scope: Live,
+        types: All,
+        doc: "type of the socket",
+        ..engine(Direction::Get)
+    },
+    OptionSpec {
+        name: "LINGER",
+        number: number::LINGER,
+        kind: Kind::at_least(-1),
+        default: "-1",
+        scope: Live,
+        types: All,
+        doc: "ms to keep unsent messages after close, -1 for ever; 0 at first for SUB, XSUB, DISH",
+        ..stored!(linger, Int, int)
+    },
+    OptionSpec {
+        name: "RECONNECT_IVL",
+        number: number::RECONNECT_IVL,
+        kind: Kind::at_least(-1),
+        default: "100",
+        scope: AtEndpoint,
+        types: All,
+        doc: "ms before a lost connection is tried again, -1 and 0 for never",
+        ..stored!(reconnect_ivl, Int, int)
+    },
+    OptionSpec {
+        name: "BACKLOG",
+        number: number::BACKLOG,
+        kind: Kind::at_least(0),
+        default: "100",
+        scope: AtEndpoint,
+        types: All,
+        doc: "how many connections may wait to be accepted",
+        ..stored!(backlog, Int, int)
+    },
+    OptionSpec {
+        name: "RECONNECT_IVL_MAX",
+        number: number::RECONNECT_IVL_MAX,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "ms that RECONNECT_IVL doubles up to, 0 for no doubling",
+        ..stored!(reconnect_ivl_max, Int, int)
+    },
+    OptionSpec {
+        name: "MAXMSGSIZE",
+        number: number::MAXMSGSIZE,
+        kind: I64,
+        default: "-1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "bytes a received frame may have, negative for no limit; a peer that sends more is cut off",
+        ..stored!(maxmsgsize, I64, i64)
+    },
+    OptionSpec {
+        name: "SNDHWM",
+        number: number::SNDHWM,
+        kind: Kind::at_least(0),
+        default: "1000",
+        scope: Live,
+        types: All,
+        doc: "messages to queue for sending per peer, 0 for no limit",
+        ..stored!(sndhwm, Int, int)
+    },
+    OptionSpec {
+        name: "RCVHWM",
+        number: number::RCVHWM,
+        kind: Kind::at_least(0),
+        default: "1000",
+        scope: Live,
+        types: All,
+        doc: "messages to queue from each peer, 0 for no limit",
+        ..stored!(rcvhwm, Int, int)
+    },
+    OptionSpec {
+        name: "RCVTIMEO",
+        number: number::RCVTIMEO,
+        kind: Kind::at_least(-1),
+        default: "-1",
+        scope: Live,
+        types: All,
+        doc: "ms a receive may wait, -1 for ever",
+        ..stored!(rcvtimeo, Int, int)
+    },
+    OptionSpec {
+        name: "SNDTIMEO",
+        number: number::SNDTIMEO,
+        kind: Kind::at_least(-1),
+        default: "-1",
+        scope: Live,
+        types: All,
+        doc: "ms a send may wait, -1 for ever",
+        ..stored!(sndtimeo, Int, int)
+    },
+    OptionSpec {
+        name: "IPV4ONLY",
+        number: number::IPV4ONLY,
+        kind: Bool,
+        default: "1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "the opposite of IPV6, for old programs",
+        ..IPV4ONLY
+    },
+    OptionSpec {
+        name: "LAST_ENDPOINT",
+        number: number::LAST_ENDPOINT,
+        kind: Str {
+            min: 0,
+            max: usize::MAX,
+        },
+        default: "",
+        scope: Live,
+        types: All,
+        doc: "endpoint last bound or connected, wildcards filled in",
+        ..engine(Direction::Get)
+    },
+    OptionSpec {
+        name: "TCP_KEEPALIVE",
+        number: number::TCP_KEEPALIVE,
+        kind: Int { min: -1, max: 1 },
+        default: "-1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "SO_KEEPALIVE, -1 for the system's choice",
+        ..stored!(tcp_keepalive, Int, int)
+    },
+    OptionSpec {
+        name: "TCP_KEEPALIVE_CNT",
+        number: number::TCP_KEEPALIVE_CNT,
+        kind: Kind::at_least(-1),
+        default: "-1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "TCP_KEEPCNT, -1 for the system's choice",
+        ..stored!(tcp_keepalive_cnt, Int, int)
+    },
+    OptionSpec {
+        name: "TCP_KEEPALIVE_IDLE",
+        number: number::TCP_KEEPALIVE_IDLE,
+        kind: Kind::at_least(-1),
+        default: "-1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "TCP_KEEPIDLE in seconds, -1 for the system's choice",
+        ..stored!(tcp_keepalive_idle, Int, int)
+    },
+    OptionSpec {
+        name: "TCP_KEEPALIVE_INTVL",
+        number: number::TCP_KEEPALIVE_INTVL,
+        kind: Kind::at_least(-1),
+        default: "-1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "TCP_KEEPINTVL in seconds, -1 for the system's choice",
+        ..stored!(tcp_keepalive_intvl, Int, int)
+    },
+    OptionSpec {
+        name: "IMMEDIATE",
+        number: number::IMMEDIATE,
+        kind: Bool,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "queue messages only for peers whose handshake is done",
+        ..stored_bool!(immediate)
+    },
+    OptionSpec {
+        name: "IPV6",
+        number: number::IPV6,
+        kind: Bool,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "use IPv6 as well; the context says what new sockets start with",
+        ..stored_bool!(ipv6)
+    },
+    OptionSpec {
+        name: "MECHANISM",
+        number: number::MECHANISM,
+        kind: Int { min: 0, max: 3 },
+        default: "0",
+        scope: Live,
+        types: All,
+        doc: "security mechanism: 0 NULL",
+        ..read_only(|_| Value::Int(0))
+    },
+    OptionSpec {
+        name: "TOS",
+        number: number::TOS,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "IP_TOS and IPV6_TCLASS",
+        ..stored!(tos, Int, int)
+    },
+    OptionSpec {
+        name: "HANDSHAKE_IVL",
+        number: number::HANDSHAKE_IVL,
+        kind: Kind::at_least(0),
+        default: "30000",
+        scope: AtEndpoint,
+        types: All,
+        doc: "ms a handshake may take, 0 for no limit",
+        ..stored!(handshake_ivl, Int, int)
+    },
+    OptionSpec {
+        name: "XPUB_NODROP",
+        number: number::XPUB_NODROP,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: PUBLISHERS,
+        doc: "wait for subscribers whose queue is full instead of dropping for them",
+        ..XPUB_NODROP
+    },
+    OptionSpec {
+        name: "INVERT_MATCHING",
+        number: number::INVERT_MATCHING,
+        kind: AnyTruth,
+        default: "0",
+        scope: Live,
+        types: PUB_SUB,
+        doc: "take what matches no subscription; to be set on both sides",
+        ..stored_bool!(invert_matching)
+    },
+    OptionSpec {
+        name: "HEARTBEAT_IVL",
+        number: number::HEARTBEAT_IVL,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "ms between heartbeats, 0 for none",
+        ..stored!(heartbeat_ivl, Int, int)
+    },
+    OptionSpec {
+        name: "HEARTBEAT_TTL",
+        number: number::HEARTBEAT_TTL,
+        kind: Int {
+            min: 0,
+            max: 6_553_599,
+        },
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "ms without traffic after which the peer should give up, in steps of 100",
+        ..HEARTBEAT_TTL
+    },
+    OptionSpec {
+        name: "HEARTBEAT_TIMEOUT",
+        number: number::HEARTBEAT_TIMEOUT,
+        kind: Kind::at_least(0),
+        default: "-1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "ms to wait for traffic after a heartbeat; unset it is HEARTBEAT_IVL",
+        ..stored!(heartbeat_timeout, Int, int)
+    },
+    OptionSpec {
+        name: "CONNECT_TIMEOUT",
+        number: number::CONNECT_TIMEOUT,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "ms an attempt to connect may take, 0 for the system's limit",
+        ..stored!(connect_timeout, Int, int)
+    },
+    OptionSpec {
+        name: "TCP_MAXRT",
+        number: number::TCP_MAXRT,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "TCP_USER_TIMEOUT in ms, 0 for the system's choice",
+        ..stored!(tcp_maxrt, Int, int)
+    },
+    OptionSpec {
+        name: "THREAD_SAFE",
+        number: number::THREAD_SAFE,
+        kind: Bool,
+        default: "0",
+        scope: Live,
+        types: All,
+        doc: "whether several threads may use the socket; not promised for these types",
+        ..read_only(|_| Value::Int(0))
+    },
+    OptionSpec {
+        name: "BINDTODEVICE",
+        number: number::BINDTODEVICE,
+        kind: Str { min: 0, max: 16 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "SO_BINDTODEVICE: the one interface to use",
+        ..BINDTODEVICE
+    },
+    OptionSpec {
+        name: "METADATA",
+        number: number::METADATA,
+        kind: Str {
+            min: 0,
+            max: usize::MAX,
+        },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "`X-name:value`, a property told to peers; adds up, the first of a name counts",
+        ..METADATA
+    },
+    OptionSpec {
+        name: "RECONNECT_STOP",
+        number: number::RECONNECT_STOP,
+        kind: Int { min: 0, max: 7 },
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "give up when 1 refused, 2 the handshake failed, 4 disconnected; a sum",
+        ..stored!(reconnect_stop, Int, int)
+    },
+    OptionSpec {
+        name: "PRIORITY",
+        number: number::PRIORITY,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "SO_PRIORITY",
+        ..stored!(priority, Int, int)
+    },
+    OptionSpec {
+        name: "BUSY_POLL",
+        number: number::BUSY_POLL,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "SO_BUSY_POLL in microseconds",
+        ..stored!(busy_poll, Int, int)
+    },
+    OptionSpec {
+        name: "TOPICS_COUNT",
+        number: number::TOPICS_COUNT,
+        kind: Kind::at_least(0),
+        default: "",
+        scope: Live,
+        types: PUB_SUB,
+        doc: "how many different subscriptions there are",
+        ..engine(Direction::Get)
+    },
+];
+
+const PUBLISHERS: Types = Only(&[SocketType::Pub, SocketType::Xpub, SocketType::Radio]);
+const SUBSCRIBERS: Types = Only(&[SocketType::Sub, SocketType::Xpub]);
+const PUB_SUB: Types = Only(&[
+    SocketType::Pub,
+    SocketType::Sub,
+    SocketType::Xpub,
+    SocketType::Xsub,
+]);
+
+const IPV4ONLY: OptionSpec = both(
+    |o| Value::from(!o.ipv6),
+    |o, v| {
+        o.ipv6 = v.int()? == 0;
+        Ok(())
+    },
+);
+
+const XPUB_NODROP: OptionSpec = write_only(|o, v| {
+    o.xpub_nodrop = v.int()? != 0;
+    Ok(())
+});
+
+/// Travels in tenths of a second.
+const HEARTBEAT_TTL: OptionSpec = both(
+    |o| Value::Int(o.heartbeat_ttl),
+    |o, v| {
+        o.heartbeat_ttl = v.int()? / 100 * 100;
+        Ok(())
+    },
+);
+
+const BINDTODEVICE: OptionSpec = both(
+    |o| Value::from(o.bindtodevice.as_str()),
+    |o, v| {
+        o.bindtodevice = v.text()?;
+        Ok(())
+    },
+);
+
+const METADATA: OptionSpec = write_only(|o, v| {
+    let text = v.text()?;
+    let (name, value) = text.split_once(':').ok_or(OptionError::OutOfRange)?;
+    if !name.starts_with("X-") || name.len() > 255 || value.is_empty() {
+        return Err(OptionError::OutOfRange);
+    }
+    o.metadata
+        .entry(name.to_owned())
+        .or_insert_with(|| value.into());
+    Ok(())
+});
+
+type Get = Getter<SocketOptions>;
+type Set = Setter<SocketOptions>;
+
+const fn both(get: Get, set: Set) -> OptionSpec {
+    blank(Direction::Both, Handled::Here, Some(get), Some(set))
+}
+
+const fn read_only(get: Get) -> OptionSpec {
+    blank(Direction::Get, Handled::Here, Some(get), None)
+}
+
+const fn write_only(set: Set) -> OptionSpec {
+    blank(Direction::Set, Handled::Here, None, Some(set))
+}
+
+const fn engine(direction: Direction) -> OptionSpec {
+    blank(direction, Handled::ByEngine, None, None)
+}
+
+/// How an option is reached; the row says the rest.
+const fn blank(
+    direction: Direction,
+    handled: Handled,
+    get: Option<Get>,
+    set: Option<Set>,
+) -> OptionSpec {
+    OptionSpec {
+        name: "",
+        number: 0,
+        direction,
+        kind: Bool,
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "",
+        handled,
+        get,
+        set,
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

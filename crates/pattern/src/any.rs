@@ -11,6 +11,8 @@ use crate::{Pair, Pub, Pull, Push, Rep, Req, Sub, Subscription};
 macro_rules! patterns {
     ($($Type:ident),* $(,)?) => {
         /// The pattern of some socket type.
+        // A tag of its own is read faster than one folded into a capacity.
+        #[repr(u8)]
         #[derive(Debug)]
         pub enum AnyPattern {
             $(

@@ -14,9 +14,8 @@ use crate::Subscription;
 /// ([`attach`](Self::attach), [`detach`](Self::detach), [`readable`](Self::readable),
 /// [`writable`](Self::writable)) and asks for the rest.
 ///
-/// A pattern tells by [`Reader::is_mid_message`] where the application stands in a message, and
-/// [`Reader::is_ready`] changes that: the caller leaves the readers of attached pipes alone, but
-/// for taking the frames it was told to take.
+/// A pattern tells by [`Reader::is_mid_message`] whether a message has been taken to its end: the
+/// caller takes from the readers of attached pipes only the frames it was told to take.
 pub trait Pattern: Debug + Send {
     /// A pipe has been added.
     fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached;
@@ -160,7 +159,7 @@ pub(crate) fn swallow(frame: &mut Outgoing<'_>) {
 
 /// Drops the message at the front, or what is left of it; only when the reader is ready.
 pub(crate) fn skip_message(reader: &mut Reader) {
-    while reader.is_mid_message() && reader.skip() {}
+    while reader.skip() && reader.is_mid_message() {}
 }
 
 /// Counts a message that found a pipe full.

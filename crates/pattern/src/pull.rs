@@ -175,7 +175,7 @@ mod tests {
                     rig.give(*id, &parts[..1 + random.below(2)]);
                     *sent += 1;
                 }
-                10..13 => drop(rig.can_recv()),
+                9..13 => drop(rig.can_recv()),
                 _ => {
                     let Ok((id, body)) = rig.recv() else {
                         assert!(peers.iter().all(|(_, sent, received, _)| sent == received));

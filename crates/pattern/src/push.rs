@@ -116,7 +116,7 @@ mod tests {
     fn item_26_full_pipes_are_left_out_until_writable() {
         let mut rig = Rig::new(Push::new());
         let (a, b, c) = (rig.connect(0), rig.connect(1), rig.connect(0));
-        let mut round = |rig: &mut Rig<Push>, count| {
+        let round = |rig: &mut Rig<Push>, count| {
             (0..count)
                 .map(|_| rig.send(&[b"x"]).unwrap())
                 .collect::<Vec<_>>()

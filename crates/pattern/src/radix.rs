@@ -94,6 +94,12 @@ impl<T: Value> Radix<T> {
         &self.nodes[ROOT as usize].value
     }
 
+    /// Whether there is no key but the empty one.
+    #[inline]
+    pub(crate) fn is_only_root(&self) -> bool {
+        self.nodes[ROOT as usize].branches.is_empty()
+    }
+
     /// The node of a key.
     pub(crate) fn find(&self, key: &[u8]) -> Option<NodeId> {
         let (mut at, mut rest) = (ROOT, key);

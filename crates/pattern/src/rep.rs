@@ -72,6 +72,27 @@ impl Rep {
         }
     }
 
+    /// The pipe with the next part of the request.
+    fn next_part(&mut self, pipes: &mut Pipes) -> Result<PipeId, Refusal> {
+        if !self.can_recv(pipes) {
+            let asked = matches!(self.state, State::Asked | State::Replying);
+            return Err(if asked {
+                Refusal::State
+            } else {
+                Refusal::Again
+            });
+        }
+        let Some(id) = self.asker else {
+            return Err(Refusal::Again);
+        };
+        let next = pipes.get_mut(id).and_then(|pipe| pipe.reader.peek());
+        let Some((more, _)) = next else {
+            return Err(Refusal::Again);
+        };
+        self.state = if more { State::Reading } else { State::Asked };
+        Ok(id)
+    }
+
     /// The first part of a reply, behind the envelope of its request.
     fn begin_reply(&mut self, pipes: &mut Pipes) {
         let Some(id) = self.asker else { return };
@@ -140,24 +161,9 @@ impl Pattern for Rep {
         Ok(Sent::To(id))
     }
 
+    #[inline(always)]
     fn recv(&mut self, pipes: &mut Pipes) -> Result<Received, Refusal> {
-        if !self.can_recv(pipes) {
-            let asked = matches!(self.state, State::Asked | State::Replying);
-            return Err(if asked {
-                Refusal::State
-            } else {
-                Refusal::Again
-            });
-        }
-        let Some(id) = self.asker else {
-            return Err(Refusal::Again);
-        };
-        let next = pipes.get_mut(id).and_then(|pipe| pipe.reader.peek());
-        let Some((more, _)) = next else {
-            return Err(Refusal::Again);
-        };
-        self.state = if more { State::Reading } else { State::Asked };
-        Ok(Received::From(id))
+        self.next_part(pipes).map(Received::From)
     }
 
     fn can_send(&mut self, _: &mut Pipes) -> bool {

@@ -57,6 +57,32 @@ impl Req {
         false
     }
 
+    /// The pipe with the next part of the reply.
+    fn next_part(&mut self, pipes: &mut Pipes) -> Result<PipeId, Refusal> {
+        if !self.can_recv(pipes) {
+            let waiting = self.state == State::Waiting;
+            return Err(if waiting {
+                Refusal::Again
+            } else {
+                Refusal::State
+            });
+        }
+        let Some(id) = self.asked else {
+            return Err(Refusal::Again);
+        };
+        let next = pipes.get_mut(id).and_then(|pipe| pipe.reader.peek());
+        let Some((more, _)) = next else {
+            return Err(Refusal::Again);
+        };
+        if more {
+            self.state = State::Reading;
+        } else {
+            self.state = State::Idle;
+            self.asked = None;
+        }
+        Ok(id)
+    }
+
     /// Drops what has come in since the last reply, lest it be taken for the next.
     fn purge(&mut self, pipes: &mut Pipes) {
         while self.look(pipes).is_some() {
@@ -132,29 +158,9 @@ impl Pattern for Req {
         self.balance.send(pipes, frame, more)
     }
 
+    #[inline(always)]
     fn recv(&mut self, pipes: &mut Pipes) -> Result<Received, Refusal> {
-        if !self.can_recv(pipes) {
-            let waiting = self.state == State::Waiting;
-            return Err(if waiting {
-                Refusal::Again
-            } else {
-                Refusal::State
-            });
-        }
-        let Some(id) = self.asked else {
-            return Err(Refusal::Again);
-        };
-        let next = pipes.get_mut(id).and_then(|pipe| pipe.reader.peek());
-        let Some((more, _)) = next else {
-            return Err(Refusal::Again);
-        };
-        if more {
-            self.state = State::Reading;
-        } else {
-            self.state = State::Idle;
-            self.asked = None;
-        }
-        Ok(Received::From(id))
+        self.next_part(pipes).map(Received::From)
     }
 
     fn can_send(&mut self, pipes: &mut Pipes) -> bool {

@@ -99,13 +99,15 @@ impl Trie {
     /// Calls `each` once with every pipe that has subscribed to a topic `bytes` begins with.
     #[inline]
     pub(crate) fn matches(&mut self, bytes: &[u8], mut each: impl FnMut(PipeId)) {
+        if self.radix.is_only_root() {
+            return self.radix.root().for_each(each);
+        }
         let mut sets = self.radix.prefixes(bytes);
         let Some(first) = sets.next() else { return };
         let Some(second) = sets.next() else {
-            // A set has everybody once.
-            first.0.iter().for_each(|entry| each(entry.id));
-            return;
+            return first.for_each(each);
         };
+        // A set has everybody once, but two may share some.
         self.round += 1;
         for entry in [first, second]
             .into_iter()
@@ -122,6 +124,11 @@ impl Trie {
 }
 
 impl Subscribers {
+    #[inline]
+    fn for_each(&self, each: impl FnMut(PipeId)) {
+        self.0.iter().map(|entry| entry.id).for_each(each);
+    }
+
     fn position(&self, id: PipeId) -> Result<usize, usize> {
         self.0.binary_search_by_key(&id, |entry| entry.id)
     }
@@ -215,15 +222,15 @@ mod tests {
         trie.add(a, &long);
         assert_eq!(trie.matching(&long), [a]);
         assert_eq!(trie.matching(&long[1..]), []);
-        for len in (0..100_000).rev() {
+        for len in (0..4_000).rev() {
             trie.add(b, &long[..len]);
         }
-        assert_eq!(trie.radix.len(), 100_001);
+        assert_eq!(trie.radix.len(), 4_001);
         assert_eq!(trie.matching(&long), [a, b]);
         drop(trie);
 
         let mut trie = Trie::default();
-        for len in 0..100_000 {
+        for len in 0..4_000 {
             trie.add(b, &long[..len]);
         }
         trie.add(a, &long);

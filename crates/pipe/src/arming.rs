@@ -44,7 +44,9 @@ impl Arming {
     /// The I/O thread takes the promise back; it must look for messages afterwards and
     /// [`arm`](Self::arm) again if there are any.
     pub fn disarm(&self) {
-        self.armed.store(0, SeqCst);
+        // All changes are read-modify-writes: a plain store beside the swap of `arm` would leave
+        // loom in doubt which of them came last.
+        self.armed.swap(0, SeqCst);
         heavy();
     }
 }

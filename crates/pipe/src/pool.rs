@@ -129,14 +129,11 @@ mod tests {
             unsafe { pool.give(link) };
         }
         assert_eq!(pool.small.len(), Pool::KEEP);
-        assert_eq!(
-            pool.take_bytes(SMALL, false),
-            all[Pool::KEEP - 1],
-            "the warmest first"
-        );
+        let again = pool.take_bytes(SMALL, false);
+        assert_eq!(again, all[Pool::KEEP - 1], "the warmest first");
         let (streaming, large) = (pool.take_bytes(1, true), pool.take_bytes(SMALL + 1, false));
         let (slab, huge) = (pool.take_slab(), pool.take_bytes(SLAB, false));
-        for link in [streaming, large, slab, huge] {
+        for link in [again, streaming, large, slab, huge] {
             // SAFETY: as above.
             unsafe { pool.give(link) };
         }

@@ -118,10 +118,8 @@ impl IoThread {
         if session.watch.is_some() {
             return;
         }
-        // The promise may stand already, given while there was no connection.
-        if connection.arming.arm() || !connection.arming.covers() {
-            // Now it stands.
-        }
+        // It may stand already, given while there was no connection.
+        let _was_given = connection.arming.arm();
         let taken = connection.try_tx().map_or(0, |tx| tx.drain.taken());
         let flushes = connection.app_flushes.load(Relaxed);
         session.watch = Some(Watch::new(now, taken, flushes));

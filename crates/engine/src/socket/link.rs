@@ -59,7 +59,7 @@ impl Wire {
             count: 0,
             mask: 0,
             last_check: 0,
-            hot: true,
+            hot: false,
             ending: false,
         }
     }

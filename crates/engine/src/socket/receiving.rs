@@ -156,12 +156,14 @@ impl Socket {
         }
         if self.shared.reads_itself && !self.by_connection.is_empty() {
             if self.by_connection.len() == 1 {
-                let only = self.by_connection.values().next().copied();
-                found |= only.is_some_and(|id| self.fill(id));
+                // Asking the one connection is cheaper than asking which.
+                if let Some(id) = self.by_connection.values().next().copied() {
+                    self.heat(id);
+                }
             } else {
                 self.harvest();
-                found |= self.fill_hot();
             }
+            found |= self.fill_hot();
         } else {
             found |= self.look_at_readers();
         }
@@ -249,14 +251,13 @@ impl Socket {
 
     fn fill_hot(&mut self) -> bool {
         let mut found = false;
-        let hot = std::mem::take(&mut self.hot);
-        for id in hot {
+        let mut index = 0;
+        while let Some(&id) = self.hot.get(index) {
             found |= self.fill(id);
-            if let Some(Some(Link::Wire(wire))) = self.links.get(id.index())
-                && wire.hot
-                && !self.hot.contains(&id)
-            {
-                self.hot.push(id);
+            if matches!(self.links.get(id.index()), Some(Some(Link::Wire(wire))) if wire.hot) {
+                index += 1;
+            } else {
+                self.hot.swap_remove(index);
             }
         }
         found
@@ -345,15 +346,10 @@ impl Socket {
         found
     }
 
-    /// Whether somebody is reading for us at this moment, so that "nothing there" is not certain.
-    fn is_contended(&self) -> bool {
-        self.shared.reads_itself
-            && self
-                .links
-                .iter()
-                .flatten()
-                .filter_map(Link::wire)
-                .any(|wire| wire.connection.rx.is_held())
+    /// Whether a connection could not be asked, because somebody else was reading it: "nothing
+    /// there" is not certain.
+    pub(super) fn is_contended(&self) -> bool {
+        self.shared.reads_itself && !self.hot.is_empty()
     }
 
     /// Peers that have broken the rules of the pattern lose their connection.

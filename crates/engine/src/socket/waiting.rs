@@ -229,8 +229,12 @@ impl Socket {
 
     /// Whether anything has come while the wait was announced.
     fn look_again(&mut self) -> bool {
-        if self.by_connection.len() > 1 || self.inproc_pipes > 0 || !self.shared.reads_itself {
-            return self.input();
+        if self.by_connection.len() != 1 || self.inproc_pipes > 0 || !self.shared.reads_itself {
+            return self.input() || self.is_contended();
+        }
+        if self.is_contended() {
+            yield_now();
+            return true;
         }
         // A single connection shows by its edge what has come since the last read; what an I/O
         // thread has read shows in the queue.

@@ -142,8 +142,18 @@ mod tests {
     use ferromq_vocabulary::SocketType;
 
     use super::AnyPattern;
-    use crate::pattern::{Refusal, Sent};
-    use crate::testing::Rig;
+    use crate::pattern::{Attached, Pattern, Refusal, Sent};
+    use crate::testing::{Rig, parts};
+
+    fn rig(near: SocketType) -> Rig<AnyPattern> {
+        Rig::new(AnyPattern::new(near).unwrap())
+    }
+
+    /// The other end of the same pipes becomes this end.
+    fn turn(rig: &mut Rig<AnyPattern>, other: &mut AnyPattern) {
+        std::mem::swap(&mut rig.near, &mut rig.far);
+        std::mem::swap(&mut rig.pattern, other);
+    }
 
     /// contract 1.7: what each type does when nobody is there.
     #[test]
@@ -160,7 +170,7 @@ mod tests {
             (SocketType::Push, Err(Again), NotSupported, false),
         ];
         for (socket_type, send, recv, can_send) in table {
-            let mut rig = Rig::new(AnyPattern::new(socket_type).unwrap());
+            let mut rig = rig(socket_type);
             assert_eq!(rig.send_message(b"x"), send, "{socket_type:?}");
             assert_eq!(rig.recv(), Err(recv), "{socket_type:?}");
             assert_eq!(rig.can_send(), can_send, "{socket_type:?}");
@@ -171,5 +181,41 @@ mod tests {
             .filter(|&&it| AnyPattern::new(it).is_none())
             .count();
         assert_eq!(missing, SocketType::ALL.len() - table.len());
+    }
+
+    #[test]
+    fn req_and_rep_talk() {
+        let mut rig = rig(SocketType::Req);
+        let id = rig.connect(0);
+        let mut other = AnyPattern::new(SocketType::Rep).unwrap();
+        assert_eq!(other.attach(&mut rig.far, id), Attached::Yes);
+        for _ in 0..3 {
+            rig.send(&[b"question", b""]).unwrap();
+            turn(&mut rig, &mut other);
+            rig.pattern.readable(id);
+            assert_eq!(rig.recv(), Ok((id, parts(&[b"question", b""]))));
+            rig.send(&[b"", b"answer"]).unwrap();
+            turn(&mut rig, &mut other);
+            rig.pattern.readable(id);
+            assert_eq!(rig.recv(), Ok((id, parts(&[b"", b"answer"]))));
+        }
+    }
+
+    #[test]
+    fn pub_and_sub_talk() {
+        let mut rig = rig(SocketType::Pub);
+        let id = rig.connect(0);
+        let mut other = AnyPattern::new(SocketType::Sub).unwrap();
+        assert_eq!(other.attach(&mut rig.far, id), Attached::Yes);
+        assert_eq!(other.subscribe(b"x"), Ok(true));
+        for topic in other.topics() {
+            rig.give(id, &[&[&[0x01], &topic[..]].concat()]);
+        }
+        rig.pattern.drain_input(&mut rig.near, id);
+        assert_eq!(rig.send(&[b"xy", b"z"]), Ok(Sent::To(id)));
+        assert_eq!(rig.send(&[b"y"]), Ok(Sent::Nowhere));
+        turn(&mut rig, &mut other);
+        assert_eq!(rig.recv(), Ok((id, parts(&[b"xy", b"z"]))));
+        assert_eq!(rig.recv(), Err(Refusal::Again));
     }
 }

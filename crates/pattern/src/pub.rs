@@ -33,8 +33,10 @@ impl Pub {
         let chosen = self.distribute.choose();
         self.trie.matches(first, |id| chosen.push(id));
         if self.invert_matching {
-            let matching = std::mem::take(chosen);
-            chosen.extend(self.peers.iter().filter(|id| !matching.contains(id)));
+            let mut matching = std::mem::take(chosen);
+            matching.sort_unstable();
+            let others = |id: &&PipeId| matching.binary_search(id).is_err();
+            chosen.extend(self.peers.iter().filter(others));
         }
     }
 }

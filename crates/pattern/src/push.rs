@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(round(&mut rig, 2), [c, a].map(Sent::To));
         rig.pattern.writable(b);
         rig.pattern.writable(b);
-        assert_eq!(round(&mut rig, 4), [c, b, a, c].map(Sent::To));
+        assert_eq!(round(&mut rig, 4), [c, a, b, c].map(Sent::To));
     }
 
     #[test]

@@ -151,6 +151,16 @@ pub(crate) fn parts(parts: &[&[u8]]) -> Parts {
     parts.iter().map(|part| part.to_vec()).collect()
 }
 
+/// So many names, in order.
+pub(crate) fn names(count: usize) -> Vec<PipeId> {
+    let mut pipes = Pipes::new();
+    let mut name = || {
+        let ((writer, _), (_, reader)) = (inproc(), inproc());
+        pipes.insert(Pipe::new(writer, reader, Peer::default(), 0))
+    };
+    (0..count).map(|_| name()).collect()
+}
+
 /// Numbers without a pattern, the same every time (splitmix64).
 #[derive(Debug)]
 pub(crate) struct Random(pub(crate) u64);

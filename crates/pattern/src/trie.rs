@@ -145,19 +145,10 @@ impl Value for Subscribers {
 mod tests {
     use std::collections::BTreeSet;
 
-    use ferromq_pipe::{Peer, Pipe, PipeId, Pipes, inproc};
+    use ferromq_pipe::PipeId;
 
     use super::Trie;
-    use crate::testing::Random;
-
-    fn names(count: usize) -> Vec<PipeId> {
-        let mut pipes = Pipes::new();
-        let mut name = || {
-            let ((writer, _), (_, reader)) = (inproc(), inproc());
-            pipes.insert(Pipe::new(writer, reader, Peer::default(), 0))
-        };
-        (0..count).map(|_| name()).collect()
-    }
+    use crate::testing::{Random, names};
 
     impl Trie {
         fn matching(&mut self, bytes: &[u8]) -> Vec<PipeId> {

@@ -14,6 +14,7 @@
 
 use ferromq_message::{Buffer, Message, frame};
 
+use crate::assembly::Assembly;
 use crate::chunk::{Chunk, Kind, Link, Reference, Word};
 use crate::loom::Arc;
 use crate::pool::{LARGE, LEAST, Pool, SLAB};
@@ -58,13 +59,6 @@ pub enum Seen<'a> {
 
 /// Who is told what a walk passes.
 type Sink<'a> = &'a mut dyn FnMut(Seen<'_>);
-
-/// A large frame that is being put together.
-struct Assembly {
-    flags: u8,
-    body_len: u64,
-    buffer: Buffer,
-}
 
 /// The producing end: see the module documentation.
 pub struct Fill {
@@ -693,25 +687,6 @@ impl Fill {
         self.at = 0;
         self.scan = 0;
         self.mid_message = false;
-    }
-}
-
-impl Assembly {
-    fn missing(&self) -> usize {
-        (self.body_len - self.buffer.len() as u64) as usize
-    }
-
-    fn room(&mut self) -> Result<&mut [u8], FillFault> {
-        if self.buffer.len() == self.buffer.capacity() {
-            let double = (self.buffer.capacity() as u64 * 2).min(self.body_len) as usize;
-            self.buffer
-                .grow_to(double)
-                .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
-        }
-        let missing = self.missing();
-        let room = self.buffer.spare_mut();
-        let room_len = room.len().min(missing);
-        Ok(&mut room[..room_len])
     }
 }
 

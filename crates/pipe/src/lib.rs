@@ -15,6 +15,7 @@
 )]
 
 mod arming;
+mod assembly;
 mod chunk;
 mod drain;
 mod fill;

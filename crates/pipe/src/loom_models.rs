@@ -26,7 +26,12 @@ fn pump(drain: &mut Drain, received: &mut Vec<u8>, most: usize) {
     let mut out = [IoSlice::new(&[]); SLICES];
     let (count, bytes) = drain.slices(&mut out);
     let accepted = bytes.min(most);
-    received.extend(out[..count].iter().flat_map(|s| s.iter().copied()).take(accepted));
+    received.extend(
+        out[..count]
+            .iter()
+            .flat_map(|s| s.iter().copied())
+            .take(accepted),
+    );
     drain.accept(accepted);
 }
 
@@ -76,7 +81,10 @@ fn loom_a_message_over_several_chunks_appears_at_once() {
             writer.append(&mut pool, b"second part", true);
             writer.append(&mut pool, b"third part", false);
         });
-        assert_eq!(next_message(&mut reader), [&b"first"[..], b"second part", b"third part"]);
+        assert_eq!(
+            next_message(&mut reader),
+            [&b"first"[..], b"second part", b"third part"]
+        );
         sender.join().unwrap();
     });
 }
@@ -125,7 +133,10 @@ fn loom_no_message_is_left_behind_when_the_pump_changes_hands() {
     model(|| {
         let (mut writer, drain) = outbound();
         let pump_lock = TryLock::new((drain, Vec::new()));
-        let tx = Arc::new(Tx { pump: pump_lock, arming: Arming::default() });
+        let tx = Arc::new(Tx {
+            pump: pump_lock,
+            arming: Arming::default(),
+        });
         let told = Arc::new(AtomicBool::new(false));
         assert!(tx.arming.arm());
         let io = {
@@ -164,7 +175,10 @@ fn loom_no_message_is_left_behind_when_the_pump_changes_hands() {
         io.join().unwrap();
         let mut held = tx.pump.try_lock().expect("nobody holds it");
         let (drain, received) = &mut *held;
-        assert!(drain.is_drained() || told.load(Acquire), "sent, or somebody will look");
+        assert!(
+            drain.is_drained() || told.load(Acquire),
+            "sent, or somebody will look"
+        );
         pump(drain, received, usize::MAX);
         assert_eq!(received, b"\0\x02ab\0\x02cd");
     });
@@ -400,7 +414,9 @@ fn loom_two_threads_fill_in_turn() {
         let io = {
             let (fill, begun) = (Arc::clone(&fill), Arc::clone(&begun));
             spawn(move || {
-                let Some(mut held) = fill.try_lock() else { return 0 };
+                let Some(mut held) = fill.try_lock() else {
+                    return 0;
+                };
                 begun.store(1, Relaxed);
                 held.absorb(b"\0\x05", &mut |_| {}).unwrap();
                 held.absorb(b"fghij", &mut |_| {}).unwrap();

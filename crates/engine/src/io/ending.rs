@@ -241,7 +241,8 @@ impl IoThread {
                 self.lost(id, DisconnectReason::PeerClosed);
             }
             Some(Pumped::Blocked) => self.want(id, Interest::WRITE | Interest::READ),
-            Some(Pumped::Paused | Pumped::Offline) | None => self.tick_closing(id),
+            Some(Pumped::Paused) => self.schedule_at(self.now, id),
+            Some(Pumped::Offline) | None => self.tick_closing(id),
         }
         self.discard_input(id);
     }

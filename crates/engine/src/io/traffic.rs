@@ -65,9 +65,13 @@ impl IoThread {
         }
         if event.writable() {
             connection.blocked.store(false, Relaxed);
-            if self.pump(id) == Some(Pumped::Failed) {
-                self.found_lost(id);
-                return;
+            match self.pump(id) {
+                Some(Pumped::Failed) => {
+                    self.found_lost(id);
+                    return;
+                }
+                Some(Pumped::Drained) if self.disarms_at_once(id) => self.try_disarm(id),
+                _ => self.look_soon(id),
             }
         }
         let reads = !session_reads_itself(self, id);
@@ -168,6 +172,14 @@ impl IoThread {
             // Somebody else is writing.
             None if taken.is_none() => watch.due = now + watch.tick,
             _ => {}
+        }
+    }
+
+    /// The kernel takes more again: the promised looks go on.
+    fn look_soon(&mut self, id: u64) {
+        let now = self.now;
+        if let Some(watch) = self.sessions.get_mut(&id).and_then(|s| s.watch.as_mut()) {
+            watch.go_on(now);
         }
     }
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A frame too large for a slab, in a block that grows with the bytes that arrive.
+
+use ferromq_message::Buffer;
+
+use crate::fill::FillFault;
+
+/// A large frame that is being put together.
+pub(crate) struct Assembly {
+    pub(crate) flags: u8,
+    pub(crate) body_len: u64,
+    pub(crate) buffer: Buffer,
+}
+
+impl Assembly {
+    /// Bytes that have not come yet.
+    pub(crate) fn missing(&self) -> usize {
+        (self.body_len - self.buffer.len() as u64) as usize
+    }
+
+    /// Where to read them to: as much as there is memory for now.
+    pub(crate) fn room(&mut self) -> Result<&mut [u8], FillFault> {
+        if self.buffer.len() == self.buffer.capacity() {
+            let double = (self.buffer.capacity() as u64 * 2).min(self.body_len) as usize;
+            self.buffer
+                .grow_to(double)
+                .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+        }
+        let missing = self.missing();
+        let room = self.buffer.spare_mut();
+        let room_len = room.len().min(missing);
+        Ok(&mut room[..room_len])
+    }
+}

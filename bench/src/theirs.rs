@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A real libzmq, loaded from an absolute path, to be measured: bare function pointers.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_short, c_void};
+use std::fs;
+use std::mem::MaybeUninit;
+use std::path::Path;
+use std::ptr::NonNull;
+use std::slice;
+
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+
+use crate::library::{Context, Go, Kind, Socket};
+use crate::{Failure, Outcome};
+
+/// A context of theirs. It lives to the end of the process.
+#[derive(Debug, Clone, Copy)]
+pub struct Theirs {
+    functions: &'static Functions,
+    raw: NonNull<c_void>,
+}
+
+// SAFETY: a libzmq context may be used from any thread.
+unsafe impl Send for Theirs {}
+
+/// A socket of theirs, closed when dropped.
+#[derive(Debug)]
+pub struct TheirSocket {
+    functions: &'static Functions,
+    raw: NonNull<c_void>,
+}
+
+// SAFETY: a libzmq socket may move to another thread with a full fence, which a move is.
+unsafe impl Send for TheirSocket {}
+
+impl Theirs {
+    /// Loads the library at this absolute path, asserts that it is the only libzmq mapped here and
+    /// of which version, and makes a context with the default options.
+    pub fn open(path: &Path) -> Outcome<Self> {
+        let functions = load(path)?;
+        // SAFETY: no arguments.
+        let raw = unsafe { (functions.zmq_ctx_new)() };
+        let raw = NonNull::new(raw).ok_or_else(|| functions.failure("zmq_ctx_new"))?;
+        Ok(Self { functions, raw })
+    }
+}
+
+/// The version of the library at this path, after the checks of [`Theirs::open`].
+pub fn version(path: &Path) -> Outcome<String> {
+    let functions = load(path)?;
+    let (mut major, mut minor, mut patch) = (0, 0, 0);
+    // SAFETY: three valid places for an int.
+    unsafe { (functions.zmq_version)(&raw mut major, &raw mut minor, &raw mut patch) };
+    Ok(format!("{major}.{minor}.{patch}"))
+}
+
+fn load(path: &Path) -> Outcome<&'static Functions> {
+    if !path.is_absolute() {
+        return Err(Failure::new(format!("{} is not an absolute path", path.display())));
+    }
+    let path = path.canonicalize().map_err(|e| Failure::from(e).within(path.display()))?;
+    // SAFETY: libzmq's initialisers may run in any process at any time.
+    let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }?;
+    // Never unloaded: its threads outlive every handle.
+    let library: &'static Library = Box::leak(Box::new(library));
+    // SAFETY: the types are those of zmq.h, and the library stays.
+    let functions: &'static Functions = Box::leak(Box::new(unsafe { Functions::load(library) }?));
+    let maps = fs::read_to_string("/proc/self/maps")?;
+    let strangers = maps
+        .lines()
+        .filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])))
+        .filter(|file| {
+            let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            name.starts_with("libzmq") && name.contains(".so") && *file != path
+        })
+        .count();
+    let (mut major, mut minor, mut patch) = (0, 0, 0);
+    // SAFETY: three valid places for an int.
+    unsafe { (functions.zmq_version)(&raw mut major, &raw mut minor, &raw mut patch) };
+    if strangers > 0 || (major, minor) != (4, 3) {
+        return Err(Failure::new(format!(
+            "{}: version {major}.{minor}.{patch}, and {strangers} other libzmq mapped",
+            path.display()
+        )));
+    }
+    Ok(functions)
+}
+
+impl Context for Theirs {
+    type Socket = TheirSocket;
+
+    fn socket(&self, kind: Kind) -> Outcome<TheirSocket> {
+        // SAFETY: the context is never terminated.
+        let raw = unsafe { (self.functions.zmq_socket)(self.raw.as_ptr(), kind as c_int) };
+        let raw = NonNull::new(raw).ok_or_else(|| self.functions.failure("zmq_socket"))?;
+        Ok(TheirSocket { functions: self.functions, raw })
+    }
+}
+
+impl Socket for TheirSocket {
+    fn bind(&mut self, endpoint: &str) -> Outcome<String> {
+        let endpoint = CString::new(endpoint)?;
+        // SAFETY: the socket is open; a terminated string.
+        let result = unsafe { (self.functions.zmq_bind)(self.raw.as_ptr(), endpoint.as_ptr()) };
+        self.functions.check("zmq_bind", result)?;
+        let mut name = [0_u8; 512];
+        let mut len = name.len();
+        let read = self.functions.zmq_getsockopt;
+        // SAFETY: the socket is open; the buffer is as long as stated.
+        let result = unsafe {
+            read(self.raw.as_ptr(), LAST_ENDPOINT, name.as_mut_ptr().cast(), &raw mut len)
+        };
+        self.functions.check("zmq_getsockopt", result)?;
+        let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
+        Ok(name.to_string_lossy().into_owned())
+    }
+
+    fn connect(&mut self, endpoint: &str) -> Outcome<()> {
+        let endpoint = CString::new(endpoint)?;
+        // SAFETY: the socket is open; a terminated string.
+        let result = unsafe { (self.functions.zmq_connect)(self.raw.as_ptr(), endpoint.as_ptr()) };
+        self.functions.check("zmq_connect", result).map(drop)
+    }
+
+    fn set(&mut self, option: i32, value: i32) -> Outcome<()> {
+        self.set_raw(option, (&raw const value).cast(), size_of::<i32>())
+    }
+
+    fn subscribe_all(&mut self) -> Outcome<()> {
+        self.set_raw(SUBSCRIBE, [0_u8].as_ptr().cast(), 0)
+    }
+
+    #[inline]
+    fn send(&mut self, bytes: &[u8]) -> Outcome<()> {
+        let send = self.functions.zmq_send;
+        // SAFETY: the socket is open; the bytes can be read.
+        let result = unsafe { send(self.raw.as_ptr(), bytes.as_ptr().cast(), bytes.len(), 0) };
+        if result < 0 { Err(self.functions.failure("zmq_send")) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn recv(&mut self, buffer: &mut [u8]) -> Outcome<usize> {
+        let result = self.recv_raw(buffer, 0);
+        usize::try_from(result).map_err(|_negative| self.functions.failure("zmq_recv"))
+    }
+
+    #[inline]
+    fn try_recv(&mut self, buffer: &mut [u8]) -> Outcome<Option<usize>> {
+        let result = self.recv_raw(buffer, DONTWAIT);
+        if let Ok(len) = usize::try_from(result) {
+            return Ok(Some(len));
+        }
+        // SAFETY: no arguments.
+        let code = unsafe { (self.functions.zmq_errno)() };
+        if code == libc::EAGAIN { Ok(None) } else { Err(self.functions.failure("zmq_recv")) }
+    }
+
+    #[inline]
+    fn send_message(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Outcome<()> {
+        let mut message = MaybeUninit::<RawMessage>::uninit();
+        // SAFETY: room for a message.
+        let result = unsafe { (self.functions.zmq_msg_init_size)(message.as_mut_ptr(), len) };
+        self.functions.check("zmq_msg_init_size", result)?;
+        // SAFETY: the message was initialised.
+        let data = unsafe { (self.functions.zmq_msg_data)(message.as_mut_ptr()) };
+        // SAFETY: a message has as many bytes as it was made with, and nobody else sees them.
+        // Bytes of any value are bytes.
+        fill(unsafe { slice::from_raw_parts_mut(data.cast(), len) });
+        let send = self.functions.zmq_msg_send;
+        // SAFETY: the socket is open, the message initialised; it is the socket's afterwards.
+        let result = unsafe { send(message.as_mut_ptr(), self.raw.as_ptr(), 0) };
+        self.functions.check("zmq_msg_send", result).map(drop)
+    }
+
+    #[inline]
+    fn recv_message<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Outcome<R> {
+        let mut message = MaybeUninit::<RawMessage>::uninit();
+        // SAFETY: room for a message.
+        unsafe { (self.functions.zmq_msg_init)(message.as_mut_ptr()) };
+        let recv = self.functions.zmq_msg_recv;
+        // SAFETY: the socket is open, the message initialised.
+        let result = unsafe { recv(message.as_mut_ptr(), self.raw.as_ptr(), 0) };
+        self.functions.check("zmq_msg_recv", result)?;
+        // SAFETY: the message is initialised.
+        let data = unsafe { (self.functions.zmq_msg_data)(message.as_mut_ptr()) };
+        // SAFETY: the message is initialised.
+        let len = unsafe { (self.functions.zmq_msg_size)(message.as_mut_ptr()) };
+        // SAFETY: that is where its bytes are, until it is closed.
+        let found = look(unsafe { slice::from_raw_parts(data.cast(), len) });
+        // SAFETY: the message is initialised and not used again.
+        unsafe { (self.functions.zmq_msg_close)(message.as_mut_ptr()) };
+        Ok(found)
+    }
+
+    fn read_all(
+        sockets: &mut [Self],
+        buffer: &mut [u8],
+        mut take: impl FnMut(usize, &[u8]) -> Outcome<Go>,
+    ) -> Outcome<()> {
+        let Some(functions) = sockets.first().map(|socket| socket.functions) else {
+            return Ok(());
+        };
+        let mut items: Vec<_> = sockets
+            .iter()
+            .map(|socket| PollItem {
+                socket: socket.raw.as_ptr(),
+                fd: -1,
+                events: POLLIN,
+                revents: 0,
+            })
+            .collect();
+        let count = c_int::try_from(items.len())?;
+        loop {
+            // SAFETY: as many items as stated, of open sockets.
+            let result = unsafe { (functions.zmq_poll)(items.as_mut_ptr(), count, -1) };
+            functions.check("zmq_poll", result)?;
+            for (at, (item, socket)) in items.iter().zip(sockets.iter_mut()).enumerate() {
+                if item.revents & POLLIN == 0 {
+                    continue;
+                }
+                while let Some(len) = socket.try_recv(buffer)? {
+                    if take(at, &buffer[..len.min(buffer.len())])? == Go::Stop {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl TheirSocket {
+    fn set_raw(&mut self, option: i32, at: *const c_void, len: usize) -> Outcome<()> {
+        // SAFETY: the socket is open; `len` bytes can be read.
+        let result =
+            unsafe { (self.functions.zmq_setsockopt)(self.raw.as_ptr(), option, at, len) };
+        self.functions.check("zmq_setsockopt", result).map(drop)
+    }
+
+    #[inline]
+    fn recv_raw(&mut self, buffer: &mut [u8], flags: c_int) -> c_int {
+        let recv = self.functions.zmq_recv;
+        // SAFETY: the socket is open; the buffer is as long as stated.
+        unsafe { recv(self.raw.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len(), flags) }
+    }
+}
+
+impl Drop for TheirSocket {
+    fn drop(&mut self) {
+        // SAFETY: the socket is open and not used again.
+        unsafe { (self.functions.zmq_close)(self.raw.as_ptr()) };
+    }
+}
+
+/// `zmq_msg_t`: 64 bytes, aligned as a pointer.
+#[repr(C)]
+struct RawMessage([u64; 8]);
+
+/// `zmq_pollitem_t`.
+#[repr(C)]
+struct PollItem {
+    socket: *mut c_void,
+    fd: c_int,
+    events: c_short,
+    revents: c_short,
+}
+
+macro_rules! functions {
+    ($($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        /// The functions of zmq.h that are used here.
+        #[derive(Debug)]
+        struct Functions {
+            $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+        }
+
+        impl Functions {
+            /// # Safety
+            ///
+            /// The library must be a libzmq, and stay loaded.
+            unsafe fn load(library: &'static Library) -> Result<Self, libloading::Error> {
+                Ok(Self {
+                    $(
+                        // SAFETY: the types above are those of zmq.h.
+                        $name: *unsafe { library.get(concat!(stringify!($name), "\0")) }?,
+                    )*
+                })
+            }
+        }
+    };
+}
+
+functions! {
+    zmq_version(*mut c_int, *mut c_int, *mut c_int);
+    zmq_errno() -> c_int;
+    zmq_strerror(c_int) -> *const c_char;
+    zmq_ctx_new() -> *mut c_void;
+    zmq_socket(*mut c_void, c_int) -> *mut c_void;
+    zmq_close(*mut c_void) -> c_int;
+    zmq_bind(*mut c_void, *const c_char) -> c_int;
+    zmq_connect(*mut c_void, *const c_char) -> c_int;
+    zmq_setsockopt(*mut c_void, c_int, *const c_void, usize) -> c_int;
+    zmq_getsockopt(*mut c_void, c_int, *mut c_void, *mut usize) -> c_int;
+    zmq_send(*mut c_void, *const c_void, usize, c_int) -> c_int;
+    zmq_recv(*mut c_void, *mut c_void, usize, c_int) -> c_int;
+    zmq_msg_init(*mut RawMessage) -> c_int;
+    zmq_msg_init_size(*mut RawMessage, usize) -> c_int;
+    zmq_msg_send(*mut RawMessage, *mut c_void, c_int) -> c_int;
+    zmq_msg_recv(*mut RawMessage, *mut c_void, c_int) -> c_int;
+    zmq_msg_data(*mut RawMessage) -> *mut c_void;
+    zmq_msg_size(*mut RawMessage) -> usize;
+    zmq_msg_close(*mut RawMessage) -> c_int;
+    zmq_poll(*mut PollItem, c_int, c_long) -> c_int;
+}
+
+impl Functions {
+    #[cold]
+    fn failure(&self, function: &str) -> Failure {
+        // SAFETY: no arguments.
+        let code = unsafe { (self.zmq_errno)() };
+        // SAFETY: any number is allowed.
+        let text = unsafe { (self.zmq_strerror)(code) };
+        // SAFETY: a terminated string that is good until the next call.
+        let text = unsafe { CStr::from_ptr(text) };
+        Failure::new(text.to_string_lossy()).within(function)
+    }
+
+    #[inline]
+    fn check(&self, function: &str, result: c_int) -> Outcome<c_int> {
+        if result < 0 { Err(self.failure(function)) } else { Ok(result) }
+    }
+}
+
+const SUBSCRIBE: i32 = 6;
+const LAST_ENDPOINT: i32 = 32;
+const DONTWAIT: c_int = 1;
+const POLLIN: c_short = 1;

@@ -62,6 +62,8 @@ pub(crate) enum Order {
     Fault { id: u64 },
     /// The peer has broken a limit, or there is no memory for what it sends.
     Overrun { id: u64, fault: FillFault },
+    /// Much has been read at once by an application that may take its time.
+    Watch { socket: u64 },
     /// Read for a socket whose application waits for something else.
     Reclaim { socket: u64 },
     /// Deliver what is queued, then end the connection.

@@ -74,8 +74,6 @@ pub(crate) struct Connection {
     pub(crate) announced: AtomicBool,
     /// Bytes read, for the heartbeat.
     pub(crate) bytes_in: AtomicU64,
-    /// Commands before this position have been seen to by the I/O thread.
-    pub(crate) scanned: AtomicU64,
     /// Most whole messages that may wait to be received; `u64::MAX` is no limit.
     pub(crate) receive_limit: AtomicU64,
     /// The high-water mark of the way out, for waking a sender at half of it.
@@ -107,7 +105,6 @@ impl Connection {
             stalled: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
-            scanned: AtomicU64::new(0),
             receive_limit: AtomicU64::new(receive_limit),
             send_limit: AtomicU64::new(1),
             subscribes_by_command: AtomicBool::new(true),

@@ -25,8 +25,6 @@ pub(crate) const SPIN_US: u64 = 50;
 pub(crate) const SPIN_SCORE_MAX: u32 = 16;
 /// With a worth of 0, one wait in so many tries all the same.
 pub(crate) const SPIN_PROBE_MASK: u32 = 15;
-/// The first microseconds of a spin go without giving the CPU away.
-pub(crate) const SPIN_BARE_US: u64 = 0;
 
 /// First look of an I/O thread after a burst it was woken for.
 pub(crate) const TICK_FIRST: Duration = Duration::from_micros(50);
@@ -46,6 +44,10 @@ pub(crate) const VISIT_BYTES: usize = 256 * 1024;
 
 /// Receives between two looks at commands and other connections.
 pub(crate) const HOUSEKEEPING_MASK: u32 = 63;
+
+/// A read of fewer bytes is looked through for commands at once; behind a larger one the I/O
+/// thread does it, should the application take its time.
+pub(crate) const PILE_BYTES: usize = 4096;
 
 /// A full queue is looked at again by a send that does not wait once in this time; a tight loop
 /// must see it full.

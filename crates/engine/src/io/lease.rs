@@ -119,7 +119,35 @@ impl IoThread {
             return;
         }
         leased.reclaimed = true;
+        self.look_through_all(id);
         self.harvest(id);
+    }
+
+    /// The application has read much at once: if it takes its time somebody must look at what it
+    /// has read.
+    pub(super) fn watch_lease(&mut self, id: u64) {
+        let Some(leased) = self.leases.get_mut(&id) else { return };
+        if !leased.ticking {
+            leased.reclaimed = false;
+            leased.asleep = 0;
+            leased.reads = leased.socket.lease.reads.load(Relaxed).wrapping_sub(1);
+            leased.ticking = true;
+            leased.socket.lease.watched.store(true, SeqCst);
+            if self.next_lease_tick.is_none() {
+                self.next_lease_tick = Some(self.now + LEASE_TICK);
+            }
+        }
+    }
+
+    fn look_through_all(&mut self, id: u64) {
+        let Some(leased) = self.leases.get(&id) else { return };
+        let connections: Vec<_> = leased.socket.connections().values().cloned().collect();
+        for connection in connections {
+            let session = connection.id;
+            if self.sessions.contains_key(&session) {
+                self.guarded(session, |thread| thread.look_through(&connection));
+            }
+        }
     }
 
     /// The application waits for something else than input: its input is read here at once.

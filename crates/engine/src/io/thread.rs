@@ -135,6 +135,7 @@ impl IoThread {
             Order::Overrun { id, fault } => {
                 self.guarded(id, |thread| thread.give_up_for(id, fault));
             }
+            Order::Watch { socket } => self.watch_lease(socket),
             Order::Reclaim { socket } => self.reclaim(socket),
             Order::Close { id, linger } => self.close(id, linger),
             Order::Unlisten { id, linger } => self.unlisten(id, linger),

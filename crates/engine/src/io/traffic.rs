@@ -238,7 +238,6 @@ impl IoThread {
         let mut ttl = None;
         let mut rx = connection.wait_rx();
         let result = absorb(&mut rx.fill, connection, rest, &mut ttl);
-        connection.scanned.store(rx.fill.scanned(), Release);
         drop(rx);
         self.heard_ping(id, ttl);
         tell_readable(&socket, connection);
@@ -300,7 +299,6 @@ impl IoThread {
                 Err(error) => break Absorbed::Ended(Some(error.raw_os_error().unwrap_or(0))),
             }
         };
-        connection.scanned.store(rx.fill.scanned(), Release);
         drop(rx);
         if moved > 0 || came == Absorbed::Full {
             tell_readable(&socket, &connection);
@@ -310,6 +308,20 @@ impl IoThread {
             self.pump(id);
         }
         Some(came)
+    }
+
+    /// Looks through what the application has read and not received: PINGs must not wait for it.
+    pub(super) fn look_through(&mut self, connection: &Arc<Connection>) {
+        let Some(mut rx) = connection.try_rx() else { return };
+        let mut ttl = None;
+        let walked = rx.fill.walk(&mut |seen| answer(seen, connection, &mut ttl));
+        drop(rx);
+        self.heard_ping(connection.id, ttl);
+        if let Err(fault) = walked {
+            self.give_up_for(connection.id, fault);
+        } else if connection.has_control() {
+            self.pump(connection.id);
+        }
     }
 
     /// The application has made room.
@@ -420,14 +432,16 @@ fn absorb(
     bytes: &[u8],
     ttl: &mut Option<u16>,
 ) -> Result<(), FillFault> {
-    fill.absorb(bytes, &mut |seen| {
-        if let Seen::Command(_, body) = seen
-            && let Ok(Command::Ping { ttl: theirs, context }) = command::parse(body)
-        {
-            connection.post_control(|lane| command::pong(context, lane));
-            *ttl = Some(theirs);
-        }
-    })
+    fill.absorb(bytes, &mut |seen| answer(seen, connection, ttl))
+}
+
+fn answer(seen: Seen<'_>, connection: &Connection, ttl: &mut Option<u16>) {
+    if let Seen::Command(_, body) = seen
+        && let Ok(Command::Ping { ttl: theirs, context }) = command::parse(body)
+    {
+        connection.post_control(|lane| command::pong(context, lane));
+        *ttl = Some(theirs);
+    }
 }
 
 /// Tells the application that there is input it has not read itself, once until it has looked.

@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
 use ferromq_os::{clock, thread};
-use ferromq_pattern::{AnyPattern, Pattern};
+use ferromq_pattern::AnyPattern;
 use ferromq_pipe::{PipeId, Pipes};
 use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
@@ -70,6 +70,8 @@ pub struct Socket {
     hot: Vec<PipeId>,
     /// Pipes whose connection has ended and whose input has not all been received.
     ending: Vec<PipeId>,
+    /// Commands that have come and have not been carried out.
+    commands: Vec<Claimed>,
     endpoints: Vec<EndpointEntry>,
     last_endpoint: String,
     receive_more: bool,
@@ -79,6 +81,13 @@ pub struct Socket {
     last_refresh: Option<Instant>,
     pace: Pace,
     closed: bool,
+}
+
+/// A command from a peer, and whether nobody else has seen to it.
+#[derive(Debug)]
+struct Claimed {
+    body: Box<[u8]>,
+    ours: bool,
 }
 
 /// What a socket has learned about its own rhythm.
@@ -93,7 +102,6 @@ struct Pace {
     probe: u32,
     /// The last write that time asked for, on any connection.
     last_flush: u64,
-    dice: u32,
 }
 
 impl Pace {
@@ -106,7 +114,6 @@ impl Pace {
             score: 0,
             probe: 0,
             last_flush: 0,
-            dice: 0,
         }
     }
 }
@@ -132,6 +139,7 @@ impl Socket {
             by_connection: HashMap::new(),
             hot: Vec::new(),
             ending: Vec::new(),
+            commands: Vec::new(),
             endpoints: Vec::new(),
             last_endpoint: String::new(),
             receive_more: false,

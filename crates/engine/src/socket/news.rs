@@ -11,6 +11,7 @@ use ferromq_zmtp::command::{self, Command};
 
 use super::Socket;
 use super::link::Link;
+use super::receiving::claim_commands;
 use crate::command::{News, Order};
 
 impl Socket {
@@ -78,9 +79,7 @@ impl Socket {
     pub(super) fn examine(&mut self, id: PipeId) {
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         pipe.reader.is_ready();
-        if pipe.reader.has_commands() {
-            self.obey(id);
-        }
+        self.obey(id);
         if !self.socket_type().receives() {
             self.pattern.drain_input(&mut self.pipes, id);
             self.resume_if_stalled(id);
@@ -90,39 +89,47 @@ impl Socket {
     /// Carries out the commands that have come on a pipe.
     #[cold]
     pub(super) fn obey(&mut self, id: PipeId) {
-        let Some(pipe) = self.pipes.get_mut(id) else { return };
-        let commands = pipe.reader.take_commands();
-        for frame in commands {
-            match command::parse(&frame.body) {
+        if let (Some(Some(Link::Wire(wire))), Some(pipe)) =
+            (self.links.get(id.index()), self.pipes.get_mut(id))
+            && pipe.reader.has_commands()
+        {
+            let mut rx = wire.connection.wait_rx();
+            claim_commands(&mut pipe.reader, &mut rx.fill, &mut self.commands);
+        }
+        for command in std::mem::take(&mut self.commands) {
+            match command::parse(&command.body) {
                 Ok(Command::Subscribe(topic)) => {
                     self.pattern.subscription(&mut self.pipes, id, Subscription::Subscribe(topic));
                 }
                 Ok(Command::Cancel(topic)) => {
                     self.pattern.subscription(&mut self.pipes, id, Subscription::Cancel(topic));
                 }
-                Ok(Command::Ping { ttl, context }) => {
-                    self.answer_ping(id, frame.position, ttl, context);
+                Ok(Command::Ping { ttl, context }) if command.ours => {
+                    self.answer_ping(id, ttl, context);
                 }
                 // Unknown commands are ignored, as libzmq does.
                 Ok(_) | Err(_) => {}
             }
         }
+        self.flush_control(id);
     }
 
-    fn answer_ping(&mut self, id: PipeId, position: u64, ttl: u16, context: &[u8]) {
-        let Some(Link::Wire(wire)) = self.links.get(id.index()).and_then(Option::as_ref) else {
-            return;
-        };
+    fn answer_ping(&mut self, id: PipeId, ttl: u16, context: &[u8]) {
+        let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else { return };
         let connection = &wire.connection;
-        // What the I/O thread has walked over it has answered.
-        if position < connection.scanned.load(Relaxed) {
-            return;
-        }
         connection.post_control(|lane| command::pong(context, lane));
         if ttl > 0 {
             connection.io.post(Order::Pinged { id: connection.id, ttl });
         }
-        self.pump(id);
+    }
+
+    /// Commands that no message would carry along.
+    pub(super) fn flush_control(&mut self, id: PipeId) {
+        if let Some(Some(Link::Wire(wire))) = self.links.get(id.index())
+            && wire.connection.has_control()
+        {
+            self.pump(id);
+        }
     }
 
     /// The connection will not come back: the pipe goes when its input has been received.

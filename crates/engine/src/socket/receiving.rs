@@ -6,21 +6,24 @@
 //! connections themselves (`waiting`).
 
 use std::io;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use ferromq_message::Message;
 use ferromq_os::epoll::Events;
 use ferromq_os::thread::yield_now;
 use ferromq_pattern::{Pattern, Received, Refusal};
-use ferromq_pipe::{PipeId, interest};
+use ferromq_pipe::{Fill, PipeId, Pool, Reader, Seen, interest};
 use ferromq_vocabulary::Code;
 
 use super::link::Link;
 use super::sending::{Deadline, code_of};
-use super::{Socket, Wait};
+use super::{Claimed, Socket, Wait};
 use crate::command::Order;
+use crate::connection::{Connection, Rx};
 use crate::shared::BELL;
-use crate::tuning::HOUSEKEEPING_MASK;
+use crate::tuning::{HOUSEKEEPING_MASK, PILE_BYTES};
+use ferromq_zmtp::command::{self, Command};
 
 impl Socket {
     /// Receives a part of a message; [`Message::more`] says whether others follow.
@@ -206,7 +209,8 @@ impl Socket {
                 self.pattern.readable(id);
                 found = true;
             } else {
-                if pipe.reader.has_commands() {
+                let commands = pipe.reader.has_commands();
+                if commands {
                     self.obey(id);
                 }
                 self.resume_if_stalled(id);
@@ -275,75 +279,31 @@ impl Socket {
             return true;
         }
         let connection = &wire.connection;
-        let Some(mut rx) = connection.try_rx() else {
-            // Somebody is reading for us: there will be something soon.
-            return false;
-        };
+        // If it is taken somebody is reading for us: the connection stays hot.
+        let Some(mut rx) = connection.try_rx() else { return false };
         let reads = &self.shared.lease.reads;
         reads.store(reads.load(Relaxed).wrapping_add(1), Relaxed);
-        let mut order = None;
-        // It may have been filled between the look and the lock.
-        let mut found = pipe.reader.is_ready();
-        while !found {
-            let crate::connection::Rx { fill, stream, ended } = &mut *rx;
-            let Some(stream) = stream.as_ref().filter(|_| !*ended) else {
-                wire.hot = false;
-                break;
-            };
-            let room = match fill.room(&mut pipe.reader, pool) {
-                Ok(room) => room,
-                Err(fault) => {
-                    *ended = true;
-                    order = Some(Order::Overrun { id: connection.id, fault });
-                    break;
-                }
-            };
-            match connection.read(stream, room) {
-                Ok((0, _)) => {
-                    *ended = true;
-                    order = Some(Order::Lost { id: connection.id });
-                }
-                Ok((read, offered)) => {
-                    if let Err(fault) = fill.commit(read) {
-                        *ended = true;
-                        order = Some(Order::Overrun { id: connection.id, fault });
-                    }
-                    found = pipe.reader.is_ready();
-                    if read == offered {
-                        continue;
-                    }
-                    // A short read has emptied the kernel's queue.
-                    wire.hot = false;
-                    if !found {
-                        fill.settle(&mut pipe.reader, pool);
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wire.hot = false;
-                    fill.settle(&mut pipe.reader, pool);
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => {
-                    *ended = true;
-                    order = Some(Order::Lost { id: connection.id });
-                }
-            }
-        }
+        let filled = read_for(&mut pipe.reader, pool, &mut rx, connection, &mut self.commands);
         drop(rx);
-        if let Some(order) = order {
-            wire.hot = false;
+        wire.hot = filled.hot;
+        if let Some(order) = filled.order {
             connection.io.post(order);
         }
-        let commands = pipe.reader.has_commands();
-        if found {
+        if filled.pile && !self.shared.lease.watched.load(Relaxed) {
+            // Commands may lie behind what the application takes its time to receive.
+            let home = self.shared.home.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(io) = home.as_ref() {
+                io.post(Order::Watch { socket: self.shared.id });
+            }
+        }
+        if filled.found {
             self.pattern.readable(id);
         }
-        if commands {
+        if !self.commands.is_empty() {
             self.obey(id);
         }
-        found
+        self.flush_control(id);
+        filled.found
     }
 
     /// Whether a connection could not be asked, because somebody else was reading it: "nothing
@@ -360,4 +320,108 @@ impl Socket {
             }
         }
     }
+}
+
+/// What reading for a pipe has come to.
+struct Filled {
+    /// There is a message.
+    found: bool,
+    /// The kernel may have more.
+    hot: bool,
+    /// Much has been read at once, and nobody has looked through it.
+    pile: bool,
+    order: Option<Order>,
+}
+
+/// Reads until there is a message or the kernel has no more.
+fn read_for(
+    reader: &mut Reader,
+    pool: &mut Pool,
+    rx: &mut Rx,
+    connection: &Connection,
+    commands: &mut Vec<Claimed>,
+) -> Filled {
+    let mut filled = Filled { found: false, hot: false, pile: false, order: None };
+    let Rx { fill, stream, ended } = rx;
+    loop {
+        // It may have been filled between the look and the lock.
+        filled.found = reader.is_ready();
+        claim_commands(reader, fill, commands);
+        if filled.found || !filled.hot && filled.order.is_some() {
+            return filled;
+        }
+        let Some(stream) = stream.as_ref().filter(|_| !*ended) else { return filled };
+        let id = connection.id;
+        let came = fill
+            .room(reader, pool)
+            .map_err(|fault| Order::Overrun { id, fault })
+            .and_then(|room| connection.read(stream, room).map_err(|error| came_to(&error, id)));
+        match came {
+            Ok((read @ 1.., offered)) => {
+                if let Err(fault) = fill.commit(read) {
+                    filled.order = Some(Order::Overrun { id, fault });
+                }
+                // A short read has emptied the kernel's queue.
+                filled.hot = read == offered;
+                filled.pile = read >= PILE_BYTES;
+                filled.found = reader.is_ready();
+                claim_commands(reader, fill, commands);
+                if !filled.pile {
+                    answer_pings(fill, connection);
+                }
+                if !filled.found && filled.hot && filled.order.is_none() {
+                    continue;
+                }
+                if !filled.found {
+                    fill.settle(reader, pool);
+                }
+            }
+            Ok((0, _)) => filled.order = Some(Order::Lost { id }),
+            Err(Order::Resume { .. }) => {
+                filled.hot = false;
+                fill.settle(reader, pool);
+                return filled;
+            }
+            Err(order) => filled.order = Some(order),
+        }
+        if filled.order.is_some() {
+            *ended = true;
+            filled.hot = false;
+        }
+        return filled;
+    }
+}
+
+/// What an error of a read means; [`Order::Resume`] stands for "nothing there".
+fn came_to(error: &io::Error, id: u64) -> Order {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Order::Resume { id },
+        _ => Order::Lost { id },
+    }
+}
+
+/// Takes the commands that the reader has met, and whether they are ours to carry out: an I/O
+/// thread may have seen to them.
+pub(super) fn claim_commands(reader: &mut Reader, fill: &mut Fill, commands: &mut Vec<Claimed>) {
+    if !reader.has_commands() {
+        return;
+    }
+    for frame in reader.take_commands() {
+        let ours = fill.claim(frame.position);
+        commands.push(Claimed { body: frame.body, ours });
+    }
+}
+
+/// Answers the PINGs among what has just been read, ahead of the messages before them.
+fn answer_pings(fill: &mut Fill, connection: &Connection) {
+    let walked = fill.walk(&mut |seen| {
+        if let Seen::Command(_, body) = seen
+            && let Ok(Command::Ping { ttl, context }) = command::parse(body)
+        {
+            connection.post_control(|lane| command::pong(context, lane));
+            connection.io.post(Order::Pinged { id: connection.id, ttl });
+        }
+    });
+    // What is too large is met again by the next read.
+    drop(walked);
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The types of sockets, as types.
+//!
+//! A marker says which verbs a [`Socket`](crate::Socket) has: sending belongs to those that
+//! implement [`Sends`], receiving to [`Receives`], subscriptions to [`Subscribes`].
+//!
+//! | marker | pattern | sends | receives | peers |
+//! |---|---|---|---|---|
+//! | [`Req`] | request-reply ([RFC 28](https://rfc.zeromq.org/spec/28/)) | in turns | in turns | [`Rep`] |
+//! | [`Rep`] | request-reply | in turns | in turns | [`Req`] |
+//! | [`Pub`] | publish-subscribe ([RFC 29](https://rfc.zeromq.org/spec/29/)) | to all who subscribed | | [`Sub`] |
+//! | [`Sub`] | publish-subscribe | | from all | [`Pub`] |
+//! | [`Push`] | pipeline ([RFC 30](https://rfc.zeromq.org/spec/30/)) | to one after the other | | [`Pull`] |
+//! | [`Pull`] | pipeline | | from all, fairly | [`Push`] |
+//! | [`Pair`] | exclusive pair ([RFC 31](https://rfc.zeromq.org/spec/31/)) | to the one peer | from it | [`Pair`] |
+//! | [`Any`] | known at run time only | if its type does | if its type does | |
+
+use ferromq_vocabulary::SocketType;
+
+/// What stands for a type of sockets. Sealed: the types there are, are those of this module.
+pub trait Kind: sealed::Sealed + 'static {}
+
+/// A kind that is known when the program is compiled, which is all but [`Any`].
+pub trait Typed: Kind {
+    /// Its type.
+    const TYPE: SocketType;
+}
+
+/// Sockets that send.
+#[diagnostic::on_unimplemented(
+    message = "{Self} sockets do not send",
+    note = "PULL and SUB sockets only receive"
+)]
+pub trait Sends: Kind {}
+
+/// Sockets that receive.
+#[diagnostic::on_unimplemented(
+    message = "{Self} sockets do not receive",
+    note = "PUSH and PUB sockets only send"
+)]
+pub trait Receives: Kind {}
+
+/// Sockets that subscribe.
+#[diagnostic::on_unimplemented(message = "{Self} sockets do not subscribe")]
+pub trait Subscribes: Kind {}
+
+/// Sockets that publish.
+#[diagnostic::on_unimplemented(message = "{Self} sockets do not publish")]
+pub trait Publishes: Kind {}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident: $($role:ident),*;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        #[non_exhaustive]
+        pub struct $name;
+
+        impl sealed::Sealed for $name {}
+        impl Kind for $name {}
+        $(impl $role for $name {})*
+    )*};
+}
+
+kinds! {
+    /// Any type, known at run time: verbs its type does not have answer
+    /// [`NotSupported`](crate::Error::NotSupported).
+    Any: Sends, Receives, Subscribes, Publishes;
+    /// One peer, both directions, no rules: made for two threads of a process.
+    Pair: Sends, Receives;
+    /// Publishes to all who subscribed. Whoever is slow loses messages: it never waits, unless
+    /// [`no_drop`](crate::SocketBuilder::no_drop) says so.
+    Pub: Sends, Publishes;
+    /// Receives work from all PUSH sockets it is connected to, in turns.
+    Pull: Receives;
+    /// Hands out work to the PULL sockets it is connected to, in turns; waits if none has room.
+    Push: Sends;
+    /// Answers: receive, send, receive, send. The answer goes to whoever asked.
+    Rep: Sends, Receives;
+    /// Asks: send, receive, send, receive.
+    Req: Sends, Receives;
+    /// Receives what it has subscribed to, which is nothing at first.
+    Sub: Receives, Subscribes;
+}
+
+macro_rules! types {
+    ($($name:ident)*) => {$(
+        impl Typed for $name {
+            const TYPE: SocketType = SocketType::$name;
+        }
+    )*};
+}
+
+types! { Pair Pub Pull Push Rep Req Sub }

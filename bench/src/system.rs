@@ -91,7 +91,7 @@ pub fn now() -> u64 {
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
-/// Memory of this process that lies in RAM, bytes; free memory of the allocator not counted.
+/// Memory of this process that lies in RAM, bytes.
 pub fn resident() -> Outcome<f64> {
     let text = std::fs::read_to_string("/proc/self/statm")?;
     let pages: u64 = text.split_ascii_whitespace().nth(1).unwrap_or_default().parse()?;

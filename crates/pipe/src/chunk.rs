@@ -285,40 +285,88 @@ impl Chunk {
     }
 }
 
-/// Copies `len` bytes, with short copies done by overlapping moves instead of a call.
+/// Copies `len` bytes; short copies, and the beginning of long ones, word by word.
+///
+/// What is sent has often just been written, a field at a time. A wide load over several such
+/// stores has to wait until they, and every store before them, have left the store buffer: in a
+/// stream of messages that costs more than the copy. Loads of a word find them there.
 ///
 /// # Safety
 /// As for `ptr::copy_nonoverlapping`.
 #[inline(always)]
 pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
-    /// One move of `T` at the front and one at the back; they may overlap.
-    #[inline(always)]
-    unsafe fn ends<T: Copy>(from: *const u8, to: *mut u8, len: usize) {
-        let back = len - size_of::<T>();
-        // SAFETY: the caller has checked size_of::<T>() <= len <= 2 * size_of::<T>().
-        unsafe {
-            let first = from.cast::<T>().read_unaligned();
-            let last = from.add(back).cast::<T>().read_unaligned();
-            to.cast::<T>().write_unaligned(first);
-            to.add(back).cast::<T>().write_unaligned(last);
-        }
-    }
-    // SAFETY: each arm's range matches its move; the areas are valid for len bytes by contract.
+    // SAFETY: each arm's range matches its moves; the areas are valid for len bytes by contract.
     unsafe {
         match len {
-            16..=32 => ends::<[u64; 2]>(from, to, len),
-            33..=64 => ends::<[u64; 4]>(from, to, len),
-            8..=15 => ends::<u64>(from, to, len),
-            4..=7 => ends::<u32>(from, to, len),
+            16..=32 => words::<2>(from, to, len),
+            33..=64 => words::<4>(from, to, len),
+            8..=15 => words::<1>(from, to, len),
+            4..=7 => {
+                let first = from.cast::<u32>().read_unaligned();
+                let last = from.add(len - 4).cast::<u32>().read_unaligned();
+                to.cast::<u32>().write_unaligned(first);
+                to.add(len - 4).cast::<u32>().write_unaligned(last);
+            }
             1..=3 => {
-                let (first, last) = (*from, *from.add(len - 1));
-                let middle = *from.add(len / 2);
+                let (first, middle, last) = (*from, *from.add(len / 2), *from.add(len - 1));
                 *to = first;
                 *to.add(len / 2) = middle;
                 *to.add(len - 1) = last;
             }
             0 => {}
-            _ => ptr::copy_nonoverlapping(from, to, len),
+            _ => {
+                words::<2>(from, to, 16);
+                ptr::copy_nonoverlapping(from.add(16), to.add(16), len - 16);
+            }
         }
+    }
+}
+
+/// `N` words from the front and `N` from the back; they may overlap.
+///
+/// # Safety
+/// The areas are valid for `len` bytes, `8 * N <= len`, and they do not overlap each other.
+#[inline(always)]
+unsafe fn words<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
+    let back = len - 8 * N;
+    for index in 0..N {
+        // SAFETY: within the areas by contract.
+        unsafe {
+            to.add(8 * index).cast::<u64>().write_unaligned(load(from.add(8 * index)));
+        }
+    }
+    for index in 0..N {
+        // SAFETY: as above.
+        unsafe {
+            let place = back + 8 * index;
+            to.add(place).cast::<u64>().write_unaligned(load(from.add(place)));
+        }
+    }
+}
+
+/// Loads one word, and is not merged with its neighbours into something wider.
+///
+/// # Safety
+/// Eight bytes are readable there.
+#[inline(always)]
+unsafe fn load(from: *const u8) -> u64 {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        let word: u64;
+        // SAFETY: a plain load of readable bytes; x86 needs no alignment.
+        unsafe {
+            std::arch::asm!(
+                "mov {word}, qword ptr [{from}]",
+                word = lateout(reg) word,
+                from = in(reg) from,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+        word
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    // SAFETY: as the caller promises.
+    unsafe {
+        from.cast::<u64>().read_unaligned()
     }
 }

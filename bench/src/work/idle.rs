@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What connections cost while nothing happens on them, or hardly anything.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{END, bind, check, connect as connect_socket, put};
+use crate::library::{Context, Kind, Socket};
+use crate::role::Company;
+use crate::system::{own_usage, resident};
+use crate::workload::Task;
+use crate::{Failure, Outcome};
+
+/// Hears once of everybody in [`keep_still`].
+pub(super) fn gather<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    let mut socket = context.socket(Kind::Pull)?;
+    bind(&mut socket, task, company)?;
+    let mut buffer = vec![0; task.size];
+    for _ in 0..task.extent {
+        let len = socket.recv(&mut buffer)?;
+        check(&buffer[..len.min(task.size)], task.size, 0)?;
+    }
+    company.tell("go")?;
+    company.hear().map(drop)
+}
+
+/// Many sockets, each with a connection on which nothing happens, for `count` seconds.
+pub(super) fn keep_still<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    let endpoint = company.hear()?;
+    let mut buffer = vec![0x5a; task.size];
+    put(&mut buffer, 0, 0);
+    let mut sockets = Vec::new();
+    for _ in 0..task.extent {
+        let mut socket = context.socket(Kind::Push)?;
+        socket.connect(&endpoint)?;
+        socket.send(&buffer)?;
+        sockets.push(socket);
+    }
+    company.hear()?;
+    let before = own_usage();
+    thread::sleep(Duration::from_secs(task.count));
+    let after = own_usage();
+    company.tell(END)?;
+    company.result("used", after.cpu - before.cpu)?;
+    company.result("wakes", after.switches - before.switches)
+}
+
+/// A bound socket that connections come to.
+pub(super) fn hold<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    let mut socket = context.socket(Kind::Pull)?;
+    bind(&mut socket, task, company)?;
+    let mut buffer = vec![0; task.size];
+    settle(&mut socket, &mut buffer)?;
+    let before = resident()?;
+    company.tell("go")?;
+    company.hear()?;
+    settle(&mut socket, &mut buffer)?;
+    let after = resident()?;
+    company.tell(END)?;
+    company.result("bytes", (after - before) / task.extent as f64)
+}
+
+/// Lets the library do what it has to about news: what is to be measured begins afterwards.
+fn settle(socket: &mut impl Socket, buffer: &mut [u8]) -> Outcome<()> {
+    for _ in 0..20 {
+        if socket.try_recv(buffer)?.is_some() {
+            return Err(Failure::new("a message out of nowhere"));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Peers that shake hands and say nothing more.
+pub(super) fn connect(task: &Task, company: &Company) -> Outcome<()> {
+    let endpoint = company.hear()?;
+    let address = endpoint.strip_prefix("tcp://").unwrap_or(&endpoint);
+    company.hear()?;
+    let mut peers = Vec::new();
+    for _ in 0..task.extent {
+        let mut peer = TcpStream::connect(address)?;
+        peer.write_all(&greeting())?;
+        let mut answer = [0; 64];
+        peer.read_exact(&mut answer)?;
+        peer.write_all(READY)?;
+        let mut header = [0; 2];
+        peer.read_exact(&mut header)?;
+        let mut command = vec![0; usize::from(header[1])];
+        peer.read_exact(&mut command)?;
+        if header[0] != 4 || !command.starts_with(b"\x05READY") {
+            return Err(Failure::new("the handshake failed"));
+        }
+        peers.push(peer);
+    }
+    company.tell("go")?;
+    company.hear().map(drop)
+}
+
+/// ZMTP 3.1, NULL.
+fn greeting() -> [u8; 64] {
+    let mut greeting = [0; 64];
+    greeting[0] = 0xff;
+    greeting[9] = 0x7f;
+    greeting[10] = 3;
+    greeting[11] = 1;
+    greeting[12..16].copy_from_slice(b"NULL");
+    greeting
+}
+
+const READY: &[u8] = b"\x04\x1a\x05READY\x0bSocket-Type\0\0\0\x04PUSH";
+
+/// Blocked nearly all the time.
+pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    let mut socket = context.socket(Kind::Pull)?;
+    bind(&mut socket, task, company)?;
+    let mut buffer = vec![0; task.size];
+    let mut begin = (Instant::now(), own_usage());
+    for sequence in 0..task.count {
+        let len = socket.recv(&mut buffer)?;
+        check(&buffer[..len.min(task.size)], task.size, sequence)?;
+        if sequence == 0 {
+            begin = (Instant::now(), own_usage());
+        }
+    }
+    let (seconds, after) = (begin.0.elapsed().as_secs_f64(), own_usage());
+    company.tell(END)?;
+    company.result("percent", 100.0 * (after.cpu - begin.1.cpu) / seconds)?;
+    company.result("wakes", after.switches - begin.1.switches)
+}
+
+/// A hundred messages a second.
+pub(super) fn send<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    let mut socket = context.socket(Kind::Push)?;
+    connect_socket(&mut socket, company)?;
+    let mut buffer = vec![0x5a; task.size];
+    for sequence in 0..task.count {
+        put(&mut buffer, 0, sequence);
+        socket.send(&buffer)?;
+        thread::sleep(Duration::from_millis(10));
+    }
+    company.hear().map(drop)
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The work, over any library: one function for the half that binds, one for the half that
+//! connects.
+//!
+//! 1. [`throughput`]: PUSH to PULL
+//! 2. [`fan_out`]: one lossless PUB to many SUBs
+//! 3. [`round_trip`]: REQ and REP
+//! 4. [`burst`]: a few messages after silence
+//! 5. [`idle`]: what costs when nothing happens
+
+mod burst;
+mod fan_out;
+mod idle;
+mod round_trip;
+mod throughput;
+
+use std::process;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::library::{Context, Socket};
+use crate::role::Company;
+use crate::workload::{Task, Transport, Work};
+use crate::{Failure, Outcome};
+
+/// The half that binds.
+pub fn first<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    match task.work {
+        Work::Throughput => throughput::receive(context, task, company),
+        Work::FanOut => fan_out::publish(context, task, company),
+        Work::RoundTrip => round_trip::reply(context, task, company),
+        Work::Burst => burst::receive(context, task, company),
+        Work::Idle => idle::gather(context, task, company),
+        Work::Memory => idle::hold(context, task, company),
+        Work::Blocked => idle::receive(context, task, company),
+    }
+}
+
+/// The half that connects.
+pub fn second<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    match task.work {
+        Work::Throughput => throughput::send(context, task, company),
+        Work::FanOut => fan_out::subscribe(context, task, company),
+        Work::RoundTrip => round_trip::request(context, task, company),
+        Work::Burst => burst::send(context, task, company),
+        Work::Idle => idle::keep_still(context, task, company),
+        Work::Memory => idle::connect(task, company),
+        Work::Blocked => idle::send(context, task, company),
+    }
+}
+
+/// Binds where the task wants it, and tells the other half.
+fn bind(socket: &mut impl Socket, task: &Task, company: &Company) -> Outcome<()> {
+    let wildcard = match task.transport {
+        Transport::Tcp => "tcp://127.0.0.1:*".to_owned(),
+        Transport::Ipc => format!("ipc://@ferromq-bench-{}", process::id()),
+        Transport::Inproc => "inproc://bench".to_owned(),
+    };
+    let bound = socket.bind(&wildcard)?;
+    company.tell(&bound)
+}
+
+/// Connects where the other half has bound.
+fn connect(socket: &mut impl Socket, company: &Company) -> Outcome<()> {
+    socket.connect(&company.hear()?)
+}
+
+fn put(buffer: &mut [u8], at: usize, value: u64) {
+    buffer[at..at + 8].copy_from_slice(&value.to_le_bytes());
+}
+
+fn get(buffer: &[u8], at: usize) -> u64 {
+    let bytes = buffer.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+    bytes.map_or(u64::MAX, u64::from_le_bytes)
+}
+
+#[inline]
+fn check(bytes: &[u8], size: usize, sequence: u64) -> Outcome<()> {
+    if bytes.len() == size && get(bytes, 0) == sequence {
+        return Ok(());
+    }
+    Err(wrong(bytes, size, sequence))
+}
+
+#[cold]
+fn wrong(bytes: &[u8], size: usize, sequence: u64) -> Failure {
+    Failure::new(format!(
+        "message {} of {} bytes, not {sequence} of {size}",
+        get(bytes, 0),
+        bytes.len()
+    ))
+}
+
+/// Reports a distribution of times in nanoseconds, in microseconds, each divided by `by`.
+fn report(times: &Histogram<u64>, by: f64, company: &Company) -> Outcome<()> {
+    let us = |nanoseconds: f64| nanoseconds / 1e3 / by;
+    company.result("mean", us(times.mean()))?;
+    for (name, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)] {
+        company.result(name, us(times.value_at_quantile(quantile) as f64))?;
+    }
+    company.result("max", us(times.max() as f64))
+}
+
+/// Three digits, of any time.
+fn histogram() -> Outcome<Histogram<u64>> {
+    Ok(Histogram::new(3)?)
+}
+
+/// What the other half says when it has all it wants.
+const END: &str = "end";
+/// From this size on, messages instead of buffers.
+const LARGE: usize = 16 << 10;
+/// Before a burst.
+const SILENCE: Duration = Duration::from_millis(3);

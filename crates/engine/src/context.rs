@@ -34,8 +34,8 @@ struct Life {
     io: Vec<Arc<IoHandle>>,
     started: bool,
     sockets: HashMap<u64, Weak<SocketShared>>,
-    /// Connections and listeners that I/O threads still have.
-    sessions: usize,
+    /// Connections and listeners that I/O threads still have, by socket.
+    sessions: HashMap<u64, usize>,
     terminated: bool,
 }
 
@@ -76,7 +76,7 @@ impl Context {
             io: Vec::new(),
             started: false,
             sockets: HashMap::new(),
-            sessions: 0,
+            sessions: HashMap::new(),
             terminated: false,
         };
         Self {
@@ -150,7 +150,7 @@ impl Context {
         loop {
             let open = life.sockets.values().filter_map(Weak::upgrade);
             let open = open.filter(|socket| !socket.closed.load(SeqCst)).count();
-            if open == 0 && life.sessions == 0 {
+            if open == 0 && life.sessions.is_empty() {
                 break;
             }
             life = match deadline {
@@ -242,13 +242,34 @@ impl ContextShared {
             .map(|(_, io)| Arc::clone(io))
     }
 
-    pub(crate) fn session_began(&self) {
-        self.life().sessions += 1;
+    /// An I/O thread is about to have one more connection or listener of this socket.
+    pub(crate) fn session_began(&self, socket: u64) {
+        *self.life().sessions.entry(socket).or_insert(0) += 1;
     }
 
-    pub(crate) fn session_ended(&self) {
-        self.life().sessions -= 1;
+    pub(crate) fn session_ended(&self, socket: u64) {
+        let mut life = self.life();
+        if let Some(count) = life.sessions.get_mut(&socket) {
+            *count -= 1;
+            if *count == 0 {
+                life.sessions.remove(&socket);
+            }
+        }
+        drop(life);
         self.changed.notify_all();
+    }
+
+    /// Waits until nothing of a closed socket is left, or the deadline comes.
+    pub(crate) fn wait_for_sessions_of(&self, socket: u64, deadline: Instant) {
+        let mut life = self.life();
+        while life.sessions.contains_key(&socket) {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
+            life = self
+                .changed
+                .wait_timeout(life, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
     }
 
     pub(crate) fn socket_closed(&self, id: u64, linger_to: Vec<(Arc<IoHandle>, Order)>) {

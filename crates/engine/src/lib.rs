@@ -30,6 +30,6 @@ pub use monitor::{MONITOR_QUEUE, MonitorEvents};
 pub use policy::Policy;
 pub use poll::{PollItem, PollTarget, poll};
 pub use proxy::{ProxyCommand, ProxyEnd, proxy, proxy_steerable};
-pub use socket::{PeerStatistics, Readiness, Socket, Ticket, Wait};
+pub use socket::{CloseReport, PeerStatistics, Readiness, Socket, Ticket, Wait};
 
 pub use ferromq_pipe::Outgoing;

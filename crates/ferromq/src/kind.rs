@@ -14,6 +14,49 @@
 //! | [`Pull`] | pipeline | | from all, fairly | [`Push`] |
 //! | [`Pair`] | exclusive pair ([RFC 31](https://rfc.zeromq.org/spec/31/)) | to the one peer | from it | [`Pair`] |
 //! | [`Any`] | known at run time only | if its type does | if its type does | |
+//!
+//! What a type does not do, does not compile:
+//!
+//! ```compile_fail,E0599
+//! # use ferromq::{Context, Req};
+//! let mut req = Context::new().socket::<Req>().unwrap();
+//! req.subscribe("weather");
+//! ```
+//! ```compile_fail,E0599
+//! # use ferromq::{Context, Push};
+//! let mut push = Context::new().socket::<Push>().unwrap();
+//! push.recv();
+//! ```
+//! ```compile_fail,E0599
+//! # use ferromq::{Context, Pull};
+//! let mut pull = Context::new().socket::<Pull>().unwrap();
+//! pull.send("work");
+//! ```
+//! ```compile_fail,E0599
+//! # use ferromq::{Context, Sub};
+//! let mut sub = Context::new().socket::<Sub>().unwrap();
+//! sub.try_send("news");
+//! ```
+//! ```compile_fail,E0599
+//! # use ferromq::{Context, Pub};
+//! // There is nothing to be split: a PUB only sends.
+//! Context::new().socket::<Pub>().unwrap().split();
+//! ```
+//! ```compile_fail,E0599
+//! # use ferromq::{Context, Push};
+//! Context::new().socket_builder::<Push>().no_drop(true);
+//! ```
+//! ```compile_fail,E0277
+//! # use ferromq::{Any, Context};
+//! // Of what type?
+//! Context::new().socket::<Any>();
+//! ```
+//! ```compile_fail,E0596
+//! # use ferromq::{Context, Push};
+//! // A socket is for one thread at a time: its verbs take `&mut self`.
+//! let push = Context::new().socket::<Push>().unwrap();
+//! push.send("work");
+//! ```
 
 use ferromq_vocabulary::SocketType;
 
@@ -49,6 +92,7 @@ pub trait Subscribes: Kind {}
 pub trait Publishes: Kind {}
 
 mod sealed {
+    #[expect(unnameable_types, reason = "that is how a trait is sealed")]
     pub trait Sealed {}
 }
 

@@ -57,7 +57,10 @@ pub trait Outbound: sealed::Sealed {
 /// Where the parts of a message go.
 #[derive(Debug)]
 #[doc(hidden)]
-#[expect(unnameable_types, reason = "only named by the hidden method of a sealed trait")]
+#[expect(
+    unnameable_types,
+    reason = "only named by the hidden method of a sealed trait"
+)]
 pub struct Sink<'a> {
     engine: &'a mut Engine,
     wait: Wait,
@@ -89,20 +92,23 @@ impl<'a> Sink<'a> {
 }
 
 macro_rules! bytes {
-    ($([$($generics:tt)*])? $type:ty) => {
-        impl $(<$($generics)*>)? sealed::Sealed for $type {}
+    (generic [$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> sealed::Sealed for $type {}
 
-        impl $(<$($generics)*>)? Part for $type {
+        impl<$($generics)*> Part for $type {
             #[inline(always)]
             fn with<R>(&mut self, put: impl FnOnce(&mut Outgoing<'_>) -> R) -> R {
                 put(&mut Outgoing::Bytes((*self).as_ref()))
             }
         }
     };
+    ($type:ty) => {
+        bytes!(generic [] $type);
+    };
 }
 
 bytes!(&[u8]);
-bytes!([const N: usize] &[u8; N]);
+bytes!(generic [const N: usize] &[u8; N]);
 bytes!(&str);
 bytes!(Vec<u8>);
 bytes!(&Vec<u8>);
@@ -130,18 +136,21 @@ impl Part for &Message {
 }
 
 macro_rules! one_part {
-    ($([$($generics:tt)*])? $type:ty) => {
-        impl $(<$($generics)*>)? Outbound for $type {
+    (generic [$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> Outbound for $type {
             #[inline(always)]
             fn put(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
                 sink.part(self, false)
             }
         }
     };
+    ($type:ty) => {
+        one_part!(generic [] $type);
+    };
 }
 
 one_part!(&[u8]);
-one_part!([const N: usize] &[u8; N]);
+one_part!(generic [const N: usize] &[u8; N]);
 one_part!(&str);
 one_part!(Vec<u8>);
 one_part!(&Vec<u8>);
@@ -201,6 +210,22 @@ impl Outbound for &Multipart {
     }
 }
 
+/// One part of a message whose others come in other calls.
+#[derive(Debug)]
+pub(crate) struct PartOf<P> {
+    pub(crate) part: P,
+    pub(crate) more: bool,
+}
+
+impl<P: Part> sealed::Sealed for PartOf<P> {}
+
+impl<P: Part> Outbound for PartOf<P> {
+    fn put(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
+        sink.part(&mut self.part, self.more)
+    }
+}
+
 mod sealed {
+    #[expect(unnameable_types, reason = "that is how a trait is sealed")]
     pub trait Sealed {}
 }

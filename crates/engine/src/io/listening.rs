@@ -33,7 +33,7 @@ impl IoThread {
         let fd = bound.listener.as_raw_fd();
         let endpoint = bound.endpoint.clone();
         if self.handle.epoll.add(bound.listener.as_fd(), id, Interest::READ).is_err() {
-            self.context.session_ended();
+            self.context.session_ended(socket.id);
             return;
         }
         socket.monitor.report(|| MonitorEvent::new(Event::Listening { fd }, endpoint, ""));
@@ -93,7 +93,7 @@ impl IoThread {
             .socket
             .monitor
             .report(|| MonitorEvent::new(Event::Accepted { fd }, endpoint, remote));
-        self.context.session_began();
+        self.context.session_began(session.socket.id);
         self.insert(session);
         self.guarded(id, |thread| thread.greet(id));
     }
@@ -121,6 +121,6 @@ impl IoThread {
         drop(listening.bound);
         let event = Event::Closed { fd };
         listening.socket.monitor.report(|| MonitorEvent::new(event, endpoint, ""));
-        self.context.session_ended();
+        self.context.session_ended(listening.socket.id);
     }
 }

@@ -231,7 +231,7 @@ impl IoThread {
         let session = self.sessions.remove(&id)?;
         self.handle.load.fetch_sub(1, Relaxed);
         self.watched.retain(|watched| *watched != id);
-        self.context.session_ended();
+        self.context.session_ended(session.socket.id);
         Some(session)
     }
 }

@@ -59,7 +59,7 @@ impl Socket {
     fn listen(&mut self, bound: Bound, io: Arc<IoHandle>) {
         let id = self.context.next_id();
         let text = bound.endpoint.clone();
-        self.context.session_began();
+        self.context.session_began(self.shared.id);
         io.post(Order::Listen {
             id,
             bound: Box::new(bound),
@@ -93,7 +93,7 @@ impl Socket {
             connection = Some(Arc::clone(&made.0));
             self.attach(made.1, made.0, id);
         }
-        self.context.session_began();
+        self.context.session_began(self.shared.id);
         io.post(Order::Connect {
             id,
             connection,

@@ -83,6 +83,15 @@ pub struct Socket {
     closed: bool,
 }
 
+/// What became of the messages that were queued when a socket was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CloseReport {
+    /// Handed to the kernel, every byte of them.
+    pub delivered: u64,
+    /// Given up at the deadline, or with their connection.
+    pub discarded: u64,
+}
+
 /// A command from a peer, and whether nobody else has seen to it.
 #[derive(Debug)]
 struct Claimed {
@@ -221,6 +230,23 @@ impl Socket {
     /// Closes it with a linger of its own.
     pub fn close_lingering(mut self, linger: Linger) {
         self.close_with(Some(linger));
+    }
+
+    /// Closes it, waits until everything queued is delivered or the deadline comes, and reports.
+    /// Messages between sockets of this process count as delivered when they are queued there.
+    #[must_use]
+    pub fn close_reporting(mut self, deadline: Instant) -> CloseReport {
+        let queued = |pipe: &ferromq_pipe::Pipe| pipe.writer.messages() - pipe.writer.taken();
+        let wires: Vec<_> = self.by_connection.values().copied().collect();
+        let waiting: u64 = wires.iter().filter_map(|id| self.pipes.get(*id)).map(queued).sum();
+        let before = self.shared.undelivered.load(Relaxed);
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.close_with(Some(Linger::For(left)));
+        // The I/O thread keeps the deadline; a little more for it to say so.
+        let patience = deadline + std::time::Duration::from_secs(1);
+        self.context.wait_for_sessions_of(self.shared.id, patience);
+        let discarded = self.shared.undelivered.load(Relaxed) - before;
+        CloseReport { delivered: waiting.saturating_sub(discarded), discarded }
     }
 
     fn close_with(&mut self, linger: Option<Linger>) {

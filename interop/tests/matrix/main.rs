@@ -3,11 +3,15 @@
 
 #![forbid(unsafe_code)]
 
+mod ours;
+
 use std::path::PathBuf;
 
 use ferromq_interop::side::{Implementation, Real, Side};
 use ferromq_interop::{Failure, Outcome};
 use ferromq_interop::{matrix, versions};
+
+use crate::ours::Ferromq;
 
 fn real() -> Outcome<Vec<Real>> {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_libzmq-peer"));
@@ -16,6 +20,16 @@ fn real() -> Outcome<Vec<Real>> {
         program: program.clone(),
     };
     Ok(versions::real_libraries()?.into_iter().map(real).collect())
+}
+
+/// ferromq against each real library, and against itself.
+#[test]
+fn ferromq_against_all() -> Outcome<()> {
+    let real = real()?;
+    let mut theirs: Vec<&dyn Implementation> = real.iter().map(|real| real as _).collect();
+    theirs.push(&Ferromq);
+    let table = versions::target().join("interop-matrix.md");
+    matrix::run(&Ferromq, &theirs, &table)
 }
 
 /// The harness itself: one real library against the other.

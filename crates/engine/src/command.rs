@@ -66,6 +66,8 @@ pub(crate) enum Order {
     Watch { socket: u64 },
     /// Read for a socket whose application waits for something else.
     Reclaim { socket: u64 },
+    /// Look through what the application has read and not received.
+    LookThrough { id: u64 },
     /// Deliver what is queued, then end the connection.
     Close { id: u64, linger: Linger },
     /// Stop accepting, and close what has been accepted.

@@ -80,7 +80,16 @@ pub(crate) struct Connection {
     pub(crate) send_limit: AtomicU64,
     /// Subscriptions go out as commands (ZMTP 3.1) rather than as messages.
     pub(crate) subscribes_by_command: AtomicBool,
+    /// Of the socket: messages that were queued when their connection ended for good.
+    undelivered: Arc<AtomicU64>,
     dice: Dice,
+}
+
+impl Drop for Connection {
+    /// The last one to let go counts what came after the end.
+    fn drop(&mut self) {
+        drop(self.give_up());
+    }
 }
 
 impl Connection {
@@ -91,6 +100,7 @@ impl Connection {
         fill: Fill,
         receive_limit: u64,
         policy: Policy,
+        undelivered: Arc<AtomicU64>,
     ) -> Self {
         Self {
             id,
@@ -108,6 +118,7 @@ impl Connection {
             receive_limit: AtomicU64::new(receive_limit),
             send_limit: AtomicU64::new(1),
             subscribes_by_command: AtomicBool::new(true),
+            undelivered,
             dice: Dice::new(policy, id),
         }
     }
@@ -282,6 +293,14 @@ impl Connection {
         let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
         lane.clear();
         self.lane_waiting.store(false, Release);
+        tx.drain.take_finished()
+    }
+
+    /// Nothing more will be sent: what is queued is lost, and counted.
+    pub(crate) fn give_up(&self) -> Finished {
+        let mut tx = self.wait_tx();
+        tx.stream = None;
+        self.undelivered.fetch_add(tx.drain.discard(), Relaxed);
         tx.drain.take_finished()
     }
 

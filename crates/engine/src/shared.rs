@@ -85,7 +85,7 @@ pub(crate) struct SocketShared {
     pub(crate) closed: AtomicBool,
     pub(crate) monitor: Monitor,
     /// Messages that were queued when their connection ended for good.
-    pub(crate) undelivered: AtomicU64,
+    pub(crate) undelivered: Arc<AtomicU64>,
     pub(crate) sleepers: Sleepers,
     /// Connections of which a sleeper has learned that they have input.
     pub(crate) harvested: Mutex<Vec<u64>>,
@@ -120,7 +120,7 @@ impl SocketShared {
             terminated: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             monitor: Monitor::default(),
-            undelivered: AtomicU64::new(0),
+            undelivered: Arc::default(),
             sleepers: Sleepers::default(),
             harvested: Mutex::new(Vec::new()),
         })

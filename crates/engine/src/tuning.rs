@@ -58,6 +58,8 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections accepted in one visit to a listener.
 pub(crate) const ACCEPT_BATCH: usize = 64;
 
+/// Looks at a connection whose peer has gone while the application was reading.
+pub(crate) const TRAIL_TICK: Duration = Duration::from_millis(1);
 /// Looks at a closing connection whose peer has not acknowledged everything.
 pub(crate) const CLOSE_TICK: Duration = Duration::from_millis(1);
 /// They come at most this far apart.

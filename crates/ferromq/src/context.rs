@@ -130,7 +130,10 @@ impl Context {
     ///
     /// # Errors
     /// [`Option`](Error::Option) for one that does not exist, or not with this value.
-    #[expect(single_use_lifetimes, reason = "impl Trait in an argument cannot elide them")]
+    #[expect(
+        single_use_lifetimes,
+        reason = "impl Trait in an argument cannot elide them"
+    )]
     pub fn set_option<'a>(
         &self,
         key: impl Into<OptionKey<'a>>,
@@ -145,7 +148,10 @@ impl Context {
     ///
     /// # Errors
     /// [`Option`](Error::Option) for one that does not exist or cannot be read.
-    #[expect(single_use_lifetimes, reason = "impl Trait in an argument cannot elide them")]
+    #[expect(
+        single_use_lifetimes,
+        reason = "impl Trait in an argument cannot elide them"
+    )]
     pub fn get_option<'a>(&self, key: impl Into<OptionKey<'a>>) -> Result<Value, Error> {
         let key = key.into();
         let result = self.engine().options(|options| options.get(key));
@@ -250,7 +256,10 @@ pub struct ContextBuilder {
 
 impl ContextBuilder {
     /// Any option, by the name or number of `zmq_ctx_set(3)`.
-    #[expect(single_use_lifetimes, reason = "impl Trait in an argument cannot elide them")]
+    #[expect(
+        single_use_lifetimes,
+        reason = "impl Trait in an argument cannot elide them"
+    )]
     pub fn option<'a>(mut self, key: impl Into<OptionKey<'a>>, value: impl Into<Value>) -> Self {
         let key = key.into();
         if let Err(reason) = self.options.set(key, value) {

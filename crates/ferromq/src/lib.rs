@@ -192,7 +192,24 @@
 //! # service.bind("inproc://echo")?;
 //! # let mut client = context.socket::<Req>()?;
 //! # client.connect("inproc://echo")?;
-//! # let task = std::thread::spawn(|| pollster::block_on(echo(service)));
+//! # struct Unpark(std::thread::Thread);
+//! # impl std::task::Wake for Unpark {
+//! #     fn wake(self: std::sync::Arc<Self>) {
+//! #         self.0.unpark();
+//! #     }
+//! # }
+//! # fn block_on<T>(future: impl Future<Output = T>) -> T {
+//! #     let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+//! #     let mut future = std::pin::pin!(future);
+//! #     loop {
+//! #         let mut task = std::task::Context::from_waker(&waker);
+//! #         if let std::task::Poll::Ready(done) = future.as_mut().poll(&mut task) {
+//! #             return done;
+//! #         }
+//! #         std::thread::park();
+//! #     }
+//! # }
+//! # let task = std::thread::spawn(|| block_on(echo(service)));
 //! # client.send(["a", "b"])?;
 //! # assert_eq!(client.recv_multipart()?.len(), 2);
 //! # context.shutdown();
@@ -279,6 +296,8 @@ mod poll;
 mod proxy;
 mod shared;
 mod socket;
+#[cfg(feature = "stream")]
+mod stream;
 mod task;
 
 pub use context::{Context, ContextBuilder};

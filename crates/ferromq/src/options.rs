@@ -118,7 +118,10 @@ impl<K: Kind> SocketBuilder<K> {
     }
 
     /// Any option, by the name or number of `zmq_setsockopt(3)`.
-    #[expect(single_use_lifetimes, reason = "impl Trait in an argument cannot elide them")]
+    #[expect(
+        single_use_lifetimes,
+        reason = "impl Trait in an argument cannot elide them"
+    )]
     pub fn option<'a>(mut self, key: impl Into<OptionKey<'a>>, value: impl Into<Value>) -> Self {
         match SocketOptions::find_for(self.socket_type, key) {
             Ok(spec) => self.values.push((spec.number, value.into())),
@@ -333,7 +336,10 @@ impl<K: Kind> Socket<K> {
     /// # Errors
     /// [`Option`](Error::Option) for one that does not exist, or not with this value;
     /// [`Terminated`](Error::Terminated).
-    #[expect(single_use_lifetimes, reason = "impl Trait in an argument cannot elide them")]
+    #[expect(
+        single_use_lifetimes,
+        reason = "impl Trait in an argument cannot elide them"
+    )]
     pub fn set_option<'a>(
         &mut self,
         key: impl Into<OptionKey<'a>>,
@@ -347,7 +353,10 @@ impl<K: Kind> Socket<K> {
     /// # Errors
     /// [`Option`](Error::Option) for one that does not exist or cannot be read;
     /// [`Terminated`](Error::Terminated).
-    #[expect(single_use_lifetimes, reason = "impl Trait in an argument cannot elide them")]
+    #[expect(
+        single_use_lifetimes,
+        reason = "impl Trait in an argument cannot elide them"
+    )]
     pub fn get_option<'a>(&mut self, key: impl Into<OptionKey<'a>>) -> Result<Value, Error> {
         let spec = SocketOptions::find_for(self.engine.socket_type(), key)
             .map_err(|reason| Error::Option { name: "", reason })?;

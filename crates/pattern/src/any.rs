@@ -128,6 +128,14 @@ impl Pattern for AnyPattern {
         each!(self, pattern => pattern.take_faulty())
     }
 
+    fn sends_to_any(&self) -> bool {
+        each!(self, pattern => pattern.sends_to_any())
+    }
+
+    fn receives_all(&self) -> bool {
+        each!(self, pattern => pattern.receives_all())
+    }
+
     fn set_no_drop(&mut self, on: bool) {
         each!(self, pattern => pattern.set_no_drop(on));
     }

@@ -88,6 +88,16 @@ impl Pattern for Pair {
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
         self.recv(pipes).is_ok()
     }
+
+    #[inline]
+    fn sends_to_any(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn receives_all(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -100,6 +100,18 @@ pub trait Pattern: Debug + Send {
         let _ = on;
     }
 
+    /// Whether a message goes to whichever peer there is: with one peer, and no message half sent,
+    /// the caller may put it into its pipe without asking.
+    fn sends_to_any(&self) -> bool {
+        false
+    }
+
+    /// Whether every message of every peer is received: with one peer, and no message half
+    /// received, the caller may take it from its pipe without asking.
+    fn receives_all(&self) -> bool {
+        false
+    }
+
     /// Messages go to those who did *not* subscribe to them. Publisher and subscriber must agree.
     fn set_invert_matching(&mut self, on: bool) {
         let _ = on;

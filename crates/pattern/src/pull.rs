@@ -58,6 +58,11 @@ impl Pattern for Pull {
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
         self.queue.look(pipes).is_some()
     }
+
+    #[inline]
+    fn receives_all(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

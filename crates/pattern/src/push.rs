@@ -60,6 +60,11 @@ impl Pattern for Push {
     fn can_recv(&mut self, _: &mut Pipes) -> bool {
         false
     }
+
+    #[inline]
+    fn sends_to_any(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -108,6 +108,11 @@ impl Pattern for Sub {
     fn set_invert_matching(&mut self, on: bool) {
         self.invert_matching = on;
     }
+
+    #[inline]
+    fn receives_all(&self) -> bool {
+        self.subscriptions.match_all() && !self.invert_matching
+    }
 }
 
 #[cfg(test)]

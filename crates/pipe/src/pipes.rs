@@ -109,6 +109,13 @@ impl Pipe {
         self.writer.messages() - self.seen_taken
     }
 
+    /// Whether a new message may be begun, by the last view.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_room_as_seen(&self) -> bool {
+        self.waiting() < self.limit
+    }
+
     /// Looks how far the peer's side has come.
     #[inline]
     pub fn refresh(&mut self) {

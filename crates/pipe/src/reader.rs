@@ -440,6 +440,30 @@ impl Reader {
         self.take_into_slow(buffer)
     }
 
+    /// The same for the commonest case alone: a short frame that is a message of its own, wholly
+    /// there in the present chunk. `None` says nothing about other cases.
+    #[inline(always)]
+    pub fn take_short_into(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let there = self.end.saturating_sub(self.at);
+        if there < 2 || self.begun {
+            return None;
+        }
+        // SAFETY: two bytes below the published end.
+        let [flags, len] = unsafe { self.here().cast::<[u8; 2]>().read_unaligned() };
+        let len = usize::from(len);
+        if flags != 0 || there < 2 + len {
+            return None;
+        }
+        // SAFETY: the whole frame is below the published end, and the copy is cut to the buffer.
+        unsafe { copy(self.here().add(2), buffer.as_mut_ptr(), len.min(buffer.len())) };
+        self.at += 2 + len;
+        self.bytes += 2 + len as u64;
+        self.left = 0;
+        self.taken += 1;
+        self.shared.set_taken(self.taken);
+        Some(len)
+    }
+
     #[inline(never)]
     fn take_into_slow(&mut self, buffer: &mut [u8]) -> Option<(usize, bool)> {
         let head = self.head()?;

@@ -178,9 +178,14 @@ impl IoThread {
         self.schedule(id);
     }
 
-    pub(super) fn connect_again(&mut self, id: u64) {
-        if self.sessions.get(&id).is_some_and(|session| session.connects()) {
-            self.connect(id);
+    /// The wait for another attempt is over.
+    pub(super) fn retry(&mut self, id: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.retry_at = None;
+        match session.state {
+            State::Waiting => self.connect(id),
+            State::Trailing => self.trailing_event(id),
+            State::Resolving | State::Connecting | State::Greeting(_) | State::Ready => {}
         }
     }
 }

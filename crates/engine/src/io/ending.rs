@@ -4,10 +4,10 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use ferromq_os::epoll::Interest;
+use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::stream::Stream;
 use ferromq_pipe::FillFault;
 use ferromq_vocabulary::{DisconnectReason, Event, ProtocolError};
@@ -17,7 +17,7 @@ use super::session::{Closing, State};
 use super::thread::IoThread;
 use crate::command::{Linger, News};
 use crate::connection::{Absorbed, Pumped};
-use crate::tuning::{CLOSE_TICK, CLOSE_TICK_MAX};
+use crate::tuning::{CLOSE_TICK, CLOSE_TICK_MAX, TRAIL_TICK};
 
 impl IoThread {
     /// Somebody has met the end of the connection while reading or writing.
@@ -26,11 +26,26 @@ impl IoThread {
         match session.state {
             State::Ready => {
                 let came = self.absorb_from(id);
-                self.read_ended(id, came);
+                // The word may have been of the last connection, and this one be well.
+                if came == Some(Absorbed::Empty) && !self.is_dead(id) {
+                    self.register(id);
+                } else {
+                    self.read_ended(id, came);
+                }
             }
             State::Trailing => self.trailing_event(id),
             _ => {}
         }
+    }
+
+    /// Whether the connection has been reset, or cannot be written to.
+    fn is_dead(&mut self, id: u64) -> bool {
+        let Some(stream) = self.sessions.get(&id).and_then(|s| s.stream.clone()) else {
+            return true;
+        };
+        let mut fds = [PollFd::new(stream.as_raw_fd(), 0)];
+        let hung_up = poll(&mut fds, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0);
+        hung_up || self.pump(id) == Some(Pumped::Failed)
     }
 
     /// Ends the connection for what a read has come to; the input that can still be read has been,
@@ -44,32 +59,30 @@ impl IoThread {
             }
             // The application is reading, or the queue is full: what the peer sent before it left
             // is not thrown away.
-            Some(Absorbed::Full | Absorbed::Paused) | None => self.trail(id),
+            Some(Absorbed::Full) => self.trail(id, None),
+            Some(Absorbed::Paused) => self.trail(id, Some(Duration::ZERO)),
+            None => self.trail(id, Some(TRAIL_TICK)),
             // A write has failed, and there is nothing to read: a reset.
             Some(Absorbed::Empty) => self.lost(id, DisconnectReason::PeerClosed),
         }
     }
 
-    /// The peer has gone, input remains.
-    fn trail(&mut self, id: u64) {
+    /// The peer has gone, input remains: reads on when the application has made room, or after
+    /// this time.
+    fn trail(&mut self, id: u64, after: Option<Duration>) {
+        let at = after.map(|after| self.now + after.max(Duration::from_micros(1)));
         let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.retry_at = at;
         if matches!(session.state, State::Ready) {
             session.state = State::Trailing;
             session.heartbeat = None;
             if let Some(connection) = session.connection.clone() {
-                drop(connection.uninstall_tx());
                 session.socket.stop_telling(&connection);
+                drop(connection.uninstall_tx());
             }
             self.unwatch(id);
         }
-        self.schedule_at(self.now + Duration::from_millis(5), id);
-        self.go_on_trailing_later(id);
-    }
-
-    fn go_on_trailing_later(&mut self, id: u64) {
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.retry_at = Some(self.now + Duration::from_millis(5));
-        }
+        self.schedule(id);
     }
 
     pub(super) fn trailing_event(&mut self, id: u64) {
@@ -112,32 +125,37 @@ impl IoThread {
         const STOP_AFTER_HANDSHAKE: i32 = 2;
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let was_ready = matches!(session.state, State::Ready | State::Trailing);
-        if was_ready && let Some(stream) = &session.stream {
-            session.report(Event::Disconnected { fd: stream.as_raw_fd() }, Some(reason));
-        }
         session.heartbeat = None;
         session.handshake_deadline = None;
         session.connect_deadline = None;
-        session.peer_routing_id = None;
         let stop = !was_ready && session.options.reconnect_stop & STOP_AFTER_HANDSHAKE != 0;
         let again = again && session.connects() && !stop && session.options.reconnect_ivl > 0;
         let keeps_pipe = again && !session.options.immediate;
         if let Some(connection) = session.connection.clone() {
+            // First, lest a topic that changes now is told to the next connection twice.
+            session.socket.stop_telling(&connection);
             drop(connection.uninstall_tx());
             connection.uninstall_rx(keeps_pipe);
-            session.socket.stop_telling(&connection);
+            if !keeps_pipe {
+                drop(connection.give_up());
+            }
             session.socket.connections().remove(&id);
         }
+        if !keeps_pipe {
+            self.end_for_application(id);
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        // Not before: what is sent by somebody who has seen this must not go to the lost peer.
+        if was_ready && let Some(stream) = &session.stream {
+            session.report(Event::Disconnected { fd: stream.as_raw_fd() }, Some(reason));
+        }
+        session.peer_routing_id = None;
         if let Some(stream) = session.stream.take() {
             self.forget_descriptor(id, &stream);
         }
         self.unwatch(id);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.registered = None;
-        if !keeps_pipe {
-            self.end_for_application(id);
-        }
-        let Some(session) = self.sessions.get_mut(&id) else { return };
         let closed = session.closing.is_some();
         if again && !(closed && session.connection.is_none()) {
             if !keeps_pipe {
@@ -241,7 +259,8 @@ impl IoThread {
                 self.lost(id, DisconnectReason::PeerClosed);
             }
             Some(Pumped::Blocked) => self.want(id, Interest::WRITE | Interest::READ),
-            Some(Pumped::Paused) => self.schedule_at(self.now, id),
+            // Others have their turn first.
+            Some(Pumped::Paused) => self.schedule_at(self.now + Duration::from_micros(1), id),
             Some(Pumped::Offline) | None => self.tick_closing(id),
         }
         self.discard_input(id);
@@ -291,15 +310,9 @@ impl IoThread {
     fn finish_close(&mut self, id: u64) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if let Some(connection) = session.connection.take() {
-            let mut tx = connection.wait_tx();
-            let lost = tx.drain.discard();
-            tx.stream = None;
-            let finished = tx.drain.take_finished();
-            drop(tx);
-            drop(finished);
-            session.socket.undelivered.fetch_add(lost, Relaxed);
-            connection.uninstall_rx(false);
             session.socket.stop_telling(&connection);
+            drop(connection.give_up());
+            connection.uninstall_rx(false);
             session.socket.connections().remove(&id);
         }
         let was_ready = matches!(session.state, State::Ready | State::Trailing);

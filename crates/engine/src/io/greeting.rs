@@ -39,19 +39,17 @@ impl IoThread {
 
     /// Writes what is ours to say, reads what is theirs.
     pub(super) fn greeting_event(&mut self, id: u64) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let step = self.step(id, &mut scratch);
-        match step {
+        match self.step(id) {
             Step::More(interest) => self.want(id, interest),
-            Step::Done(from, to) => self.ready(id, &scratch[from..to]),
+            Step::Done(rest) => self.ready(id, &rest),
             Step::Fault(fault) => self.greeting_failed(id, fault),
             Step::Ended(reason) => self.greeting_ended(id, reason),
             Step::Gone => {}
         }
-        self.scratch = scratch;
     }
 
-    fn step(&mut self, id: u64, scratch: &mut [u8]) -> Step {
+    fn step(&mut self, id: u64) -> Step {
+        let scratch = &mut self.scratch;
         let Some(session) = self.sessions.get_mut(&id) else { return Step::Gone };
         let (State::Greeting(handshake), Some(stream)) = (&mut session.state, &session.stream)
         else {
@@ -68,7 +66,7 @@ impl IoThread {
                 }
             }
             if handshake.is_done() {
-                return Step::Done(0, 0);
+                return Step::Done(Vec::new());
             }
             // One read at a time, and short ones: what follows READY must fit where it goes.
             let read = match stream.recv(&mut scratch[..4096]) {
@@ -89,7 +87,7 @@ impl IoThread {
                             Err(error) => return Step::Ended(reason_of(&error)),
                         }
                     }
-                    return Step::Done(used, read);
+                    return Step::Done(scratch[used..read].to_vec());
                 }
                 Ok(_) => {}
             }
@@ -145,7 +143,9 @@ impl IoThread {
         let peer = handshake.into_peer();
         session.peer_routing_id = Some(peer.routing_id.clone());
         session.report(Event::HandshakeSucceeded, None);
-        session.heartbeat = heartbeat(&session.options, now);
+        // Who closes waits for nobody's heart.
+        session.heartbeat =
+            if session.closing.is_some() { None } else { heartbeat(&session.options, now) };
 
         let known = describe(session, &peer, stream.as_raw_fd());
         let mut fresh = None;
@@ -197,8 +197,8 @@ impl IoThread {
 /// What a step of the handshake came to.
 enum Step {
     More(Interest),
-    /// Done; what was read beyond it lies here in the scratch memory.
-    Done(usize, usize),
+    /// Done; this was read beyond it.
+    Done(Vec<u8>),
     Fault(Fault),
     Ended(DisconnectReason),
     Gone,
@@ -269,6 +269,7 @@ pub(crate) fn make_pipe(
         fill,
         receive.unwrap_or(u64::MAX),
         socket.policy,
+        Arc::clone(&socket.undelivered),
     );
     let send = u64::try_from(options.sndhwm).unwrap_or(0);
     (connection, Pipe::new(writer, reader, peer, send))

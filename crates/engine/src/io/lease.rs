@@ -15,6 +15,7 @@ use ferromq_os::epoll::{Events, Interest};
 use ferromq_pipe::interest;
 
 use super::thread::IoThread;
+use crate::command::Order;
 use crate::connection::Absorbed;
 use crate::shared::{BELL, SocketShared};
 use crate::tuning::LEASE_TICK;
@@ -36,6 +37,9 @@ impl IoThread {
     pub(super) fn take_lease(&mut self, socket: Arc<SocketShared>) {
         let id = socket.id;
         let Some(fd) = socket.epoll.as_pollable() else { return };
+        if socket.closed.load(SeqCst) {
+            return;
+        }
         let wanted = Interest::READ | Interest::ONESHOT;
         if self.handle.epoll.add(fd, id, wanted).is_ok() {
             socket.lease.armed.store(true, SeqCst);
@@ -143,9 +147,10 @@ impl IoThread {
         let Some(leased) = self.leases.get(&id) else { return };
         let connections: Vec<_> = leased.socket.connections().values().cloned().collect();
         for connection in connections {
-            let session = connection.id;
-            if self.sessions.contains_key(&session) {
-                self.guarded(session, |thread| thread.look_through(&connection));
+            if self.sessions.contains_key(&connection.id) {
+                self.guarded(connection.id, |thread| thread.look_through(&connection));
+            } else {
+                connection.io.post(Order::LookThrough { id: connection.id });
             }
         }
     }
@@ -163,50 +168,45 @@ impl IoThread {
         let Some(leased) = self.leases.get(&id) else { return };
         let socket = Arc::clone(&leased.socket);
         let mut events = Events::with_capacity(256);
-        let mut again = false;
         if socket.epoll.wait(&mut events, Some(std::time::Duration::ZERO)).is_ok() {
             for event in events.iter().filter(|event| event.token() != BELL) {
-                let session = event.token();
-                self.guarded(session, |thread| {
-                    let came = thread.absorb_from(session);
-                    again |= thread.after_harvest(session, came);
-                });
+                self.harvest_one(&socket, event.token());
             }
         }
-        let Some(leased) = self.leases.get_mut(&id) else { return };
-        if again {
-            // The edge is used up: look again without one.
-            leased.ticking = true;
-            if self.next_lease_tick.is_none() {
-                self.next_lease_tick = Some(self.now + LEASE_TICK);
-            }
-            return;
+        if let Some(leased) = self.leases.get_mut(&id) {
+            leased.ticking = false;
+            self.arm_lease(id);
         }
-        leased.ticking = false;
-        self.arm_lease(id);
     }
 
-    /// Whether there may be more on a connection than was read.
-    fn after_harvest(&mut self, session: u64, came: Option<Absorbed>) -> bool {
+    fn harvest_one(&mut self, socket: &SocketShared, session: u64) {
+        if self.sessions.contains_key(&session) {
+            self.guarded(session, |thread| {
+                let came = thread.absorb_from(session);
+                thread.after_harvest(session, came);
+            });
+            return;
+        }
+        // A connection of another I/O thread.
+        let connection = socket.connections().get(&session).cloned();
+        if let Some(connection) = connection {
+            connection.io.post(Order::Resume { id: session });
+        }
+    }
+
+    /// Goes by what a read for an application that stays away has come to.
+    fn after_harvest(&mut self, session: u64, came: Option<Absorbed>) {
         match came {
-            Some(Absorbed::Ended(_) | Absorbed::Fault(_)) => {
-                self.read_ended(session, came);
-                false
-            }
-            Some(Absorbed::Paused) => {
-                self.read_in_background(session);
-                true
-            }
-            Some(Absorbed::Empty | Absorbed::Full) => false,
+            Some(Absorbed::Ended(_) | Absorbed::Fault(_)) => self.read_ended(session, came),
+            Some(Absorbed::Paused) => self.read_on(session),
+            Some(Absorbed::Empty | Absorbed::Full) => {}
             None => {
                 // The application is reading: it takes it from here.
-                if let Some(connection) =
-                    self.sessions.get(&session).and_then(|session| session.connection.clone())
-                    && let Some(session) = self.sessions.get(&session)
+                if let Some(session) = self.sessions.get(&session)
+                    && let Some(connection) = &session.connection
                 {
-                    super::traffic::tell_readable(&session.socket, &connection);
+                    super::traffic::tell_readable(&session.socket, connection);
                 }
-                false
             }
         }
     }

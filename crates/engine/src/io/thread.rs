@@ -30,6 +30,8 @@ pub(crate) struct IoThread {
     /// Connections that have been promised another look.
     pub(super) watched: Vec<u64>,
     pub(super) next_lease_tick: Option<Instant>,
+    /// Connections that had more than one visit moves, and whose edge is used up.
+    pub(super) unread: Vec<u64>,
     /// When to look at which session or listener; some entries are out of date, which a look shows.
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
     pub(super) scratch: Vec<u8>,
@@ -47,6 +49,7 @@ impl IoThread {
             leases: HashMap::new(),
             watched: Vec::new(),
             next_lease_tick: None,
+            unread: Vec::new(),
             timers: BinaryHeap::new(),
             scratch: vec![0; SCRATCH],
             now: Instant::now(),
@@ -74,10 +77,14 @@ impl IoThread {
             self.run_watched();
             self.run_lease_ticks();
             self.run_timers();
+            self.run_unread();
         }
     }
 
     fn timeout(&self) -> Option<Duration> {
+        if !self.unread.is_empty() {
+            return Some(Duration::ZERO);
+        }
         let now = Instant::now();
         let watched = self
             .watched
@@ -136,6 +143,12 @@ impl IoThread {
                 self.guarded(id, |thread| thread.give_up_for(id, fault));
             }
             Order::Watch { socket } => self.watch_lease(socket),
+            Order::LookThrough { id } => {
+                let connection = self.sessions.get(&id).and_then(|s| s.connection.clone());
+                if let Some(connection) = connection {
+                    self.guarded(id, |thread| thread.look_through(&connection));
+                }
+            }
             Order::Reclaim { socket } => self.reclaim(socket),
             Order::Close { id, linger } => self.close(id, linger),
             Order::Unlisten { id, linger } => self.unlisten(id, linger),
@@ -165,7 +178,7 @@ impl IoThread {
         let Some(stream) = session.stream.clone() else { return };
         let wanted = interest | Interest::ONESHOT;
         let result = match session.registered {
-            Some(now) if now == wanted && interest == Interest::NONE => Ok(()),
+            Some(now) if now == wanted => Ok(()),
             Some(_) => self.handle.epoll.modify(stream.as_fd(), id, wanted),
             None => self.handle.epoll.add(stream.as_fd(), id, wanted),
         };
@@ -212,11 +225,11 @@ impl IoThread {
         } else if due(session.connect_deadline) {
             self.connect_timed_out(id);
         } else if due(session.retry_at) {
-            self.connect_again(id);
-        } else if session.heartbeat.is_some() {
-            self.beat(id);
+            self.retry(id);
         } else if session.closing.is_some() {
             self.go_on_closing(id);
+        } else if session.heartbeat.is_some() {
+            self.beat(id);
         }
         self.schedule(id);
     }

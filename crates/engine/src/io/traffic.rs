@@ -16,7 +16,7 @@ use ferromq_zmtp::command::{self, Command};
 use ferromq_zmtp::heartbeat::Action;
 
 use super::greeting::reason_of;
-use super::session::{State, Watch};
+use super::session::{Session, State, Watch};
 use super::thread::IoThread;
 use crate::command::News;
 use crate::connection::{Absorbed, Connection, Pumped};
@@ -49,8 +49,11 @@ impl IoThread {
         if connection.blocked.load(Relaxed) {
             wanted |= Interest::WRITE;
         }
-        let reads = !session.socket.reads_itself || session.closing.is_some();
-        if reads && !connection.stalled.load(Relaxed) {
+        if session.socket.reads_itself && session.closing.is_none() {
+            // The last data and the end may come in one edge, and a read of the former not show
+            // the latter.
+            wanted |= Interest::RDHUP;
+        } else if !connection.stalled.load(Relaxed) {
             wanted |= Interest::READ;
         }
         self.want(id, wanted);
@@ -74,11 +77,12 @@ impl IoThread {
                 _ => self.look_soon(id),
             }
         }
-        let reads = !session_reads_itself(self, id);
-        if (event.readable() && reads) || event.hangup() {
+        if event.hangup() || event.readable() && session_reads_itself(self, id) {
+            self.found_lost(id);
+        } else if event.readable() {
             self.read_in_background(id);
         }
-        if self.sessions.contains_key(&id) {
+        if self.sessions.get(&id).is_some_and(|session| matches!(session.state, State::Ready)) {
             self.register(id);
         }
     }
@@ -260,7 +264,26 @@ impl IoThread {
                 self.lost(id, reason);
             }
             Some(Absorbed::Fault(fault)) => self.give_up_for(id, fault),
-            Some(Absorbed::Empty | Absorbed::Full | Absorbed::Paused) | None => {}
+            Some(Absorbed::Paused) => self.read_on(id),
+            Some(Absorbed::Empty | Absorbed::Full) | None => {}
+        }
+    }
+
+    /// There is more to read, and no event will say so where the application reads by edges.
+    pub(super) fn read_on(&mut self, id: u64) {
+        if session_reads_itself(self, id) {
+            self.unread.push(id);
+        }
+    }
+
+    /// Reads on where the last visit ended early.
+    pub(super) fn run_unread(&mut self) {
+        for id in std::mem::take(&mut self.unread) {
+            let is_ready =
+                |session: &Session| matches!(session.state, State::Ready) && session.closing.is_none();
+            if self.sessions.get(&id).is_some_and(is_ready) {
+                self.guarded(id, |thread| thread.read_in_background(id));
+            }
         }
     }
 
@@ -352,6 +375,11 @@ impl IoThread {
         let now = self.now;
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if let Some(heartbeat) = session.heartbeat.as_mut() {
+            // The PING itself is no sign of life after the PING.
+            if let Some(connection) = &session.connection {
+                session.heard = connection.bytes_in.load(Relaxed);
+            }
+            heartbeat.on_traffic(now);
             heartbeat.on_ping(ttl, now);
             self.schedule(id);
         }

@@ -207,6 +207,7 @@ impl Socket {
             self.detach_silently(id);
             return;
         }
+        self.find_short_ways();
         self.heat(id);
         self.pattern.readable(id);
     }
@@ -226,6 +227,7 @@ impl Socket {
             self.detach_silently(id);
             return;
         }
+        self.find_short_ways();
         self.pattern.readable(id);
         self.subscribe_inproc(id);
     }
@@ -245,12 +247,16 @@ impl Socket {
 
     fn detach_silently(&mut self, id: PipeId) {
         self.pipes.remove(id);
+        self.find_short_ways();
         self.hot.retain(|hot| *hot != id);
         self.ending.retain(|ending| *ending != id);
         let link = self.links.get_mut(id.index()).and_then(Option::take);
         match link {
             Some(Link::Wire(wire)) => {
-                self.by_connection.remove(&wire.connection.id);
+                // A new pipe may have come under the same number.
+                if self.by_connection.get(&wire.connection.id) == Some(&id) {
+                    self.by_connection.remove(&wire.connection.id);
+                }
             }
             Some(Link::Inproc(link)) => {
                 self.inproc_pipes -= 1;

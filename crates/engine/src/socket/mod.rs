@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
 use ferromq_os::{clock, thread};
-use ferromq_pattern::AnyPattern;
+use ferromq_pattern::{AnyPattern, Pattern};
 use ferromq_pipe::{PipeId, Pipes};
 use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
@@ -75,6 +75,12 @@ pub struct Socket {
     endpoints: Vec<EndpointEntry>,
     last_endpoint: String,
     receive_more: bool,
+    /// Parts of a message have been sent, and not its last one.
+    send_more: bool,
+    /// The only peer, where every message goes to whichever peer there is.
+    only_target: Option<PipeId>,
+    /// The only peer, where every message is received.
+    only_source: Option<PipeId>,
     /// Counts receives, for housekeeping.
     received: u32,
     inproc_pipes: usize,
@@ -152,6 +158,9 @@ impl Socket {
             endpoints: Vec::new(),
             last_endpoint: String::new(),
             receive_more: false,
+            send_more: false,
+            only_target: None,
+            only_source: None,
             received: 0,
             inproc_pipes: 0,
             last_refresh: None,
@@ -192,6 +201,13 @@ impl Socket {
     #[must_use]
     pub fn peers(&self) -> usize {
         self.pipes.len()
+    }
+
+    /// Peers have come or gone, or the pattern has changed its mind: is there a short way?
+    fn find_short_ways(&mut self) {
+        let only = self.pipes.ids().next().filter(|_| self.pipes.len() == 1);
+        self.only_target = only.filter(|_| self.pattern.sends_to_any());
+        self.only_source = only.filter(|_| self.pattern.receives_all());
     }
 
     /// Begins each call: the context may have ended, and there may be news.

@@ -159,6 +159,12 @@ impl Socket {
                 .get_mut(id)
                 .is_some_and(|pipe| receives && pipe.reader.is_ready());
             if !left {
+                // What was queued for the peer has nowhere to go.
+                let lost = self
+                    .pipes
+                    .get(id)
+                    .map_or(0, |pipe| pipe.writer.messages() - pipe.writer.taken());
+                self.shared.undelivered.fetch_add(lost, Relaxed);
                 self.detach(id);
             }
         }

@@ -54,6 +54,7 @@ impl Socket {
             number::XPUB_NODROP => self.pattern.set_no_drop(self.options.xpub_nodrop),
             number::INVERT_MATCHING => {
                 self.pattern.set_invert_matching(self.options.invert_matching);
+                self.find_short_ways();
             }
             _ => {}
         }
@@ -109,6 +110,7 @@ impl Socket {
     pub fn subscribe(&mut self, topic: &[u8]) -> Result<(), Code> {
         self.check_alive()?;
         let first = self.pattern.subscribe(topic).map_err(code_of)?;
+        self.find_short_ways();
         if first {
             self.spread(topic, true);
         }
@@ -122,6 +124,7 @@ impl Socket {
     pub fn unsubscribe(&mut self, topic: &[u8]) -> Result<(), Code> {
         self.check_alive()?;
         let last = self.pattern.unsubscribe(topic).map_err(code_of)?;
+        self.find_short_ways();
         if last {
             self.spread(topic, false);
         }

@@ -56,6 +56,24 @@ impl Socket {
     /// As for [`recv_frame`](Self::recv_frame).
     #[inline]
     pub fn recv_into(&mut self, buffer: &mut [u8], wait: Wait) -> Result<(usize, bool), Code> {
+        if let Some(id) = self.only_source
+            && !self.receive_more
+            && !self.shared.wake.has_news()
+            && let Some(pipe) = self.pipes.get_mut(id)
+            && let Some(len) = pipe.reader.take_short_into(buffer)
+        {
+            self.count_receive(id);
+            return Ok((len, false));
+        }
+        self.recv_into_by_pattern(buffer, wait)
+    }
+
+    #[inline(never)]
+    fn recv_into_by_pattern(
+        &mut self,
+        buffer: &mut [u8],
+        wait: Wait,
+    ) -> Result<(usize, bool), Code> {
         let id = match self.next(wait)? {
             Received::From(id) => id,
             Received::Own(message) => {
@@ -114,6 +132,11 @@ impl Socket {
     #[inline(always)]
     fn after_receive(&mut self, id: PipeId, more: bool) {
         self.receive_more = more;
+        self.count_receive(id);
+    }
+
+    #[inline(always)]
+    fn count_receive(&mut self, id: PipeId) {
         self.received = self.received.wrapping_add(1);
         if self.inproc_pipes > 0 {
             self.give_credit(id);

@@ -36,8 +36,34 @@ impl Socket {
         wait: Wait,
     ) -> Result<(), Code> {
         self.begin()?;
+        // The short way; `send_more` must not be set, for then the pattern has begun a message.
+        if let Some(id) = self.only_target
+            && !(more || self.send_more)
+            && let Some((pipe, pool)) = self.pipes.with_pool(id)
+            && pipe.has_room_as_seen()
+        {
+            match frame {
+                Outgoing::Bytes(bytes) => pipe.writer.append(pool, bytes, false),
+                Outgoing::Message(message) => {
+                    pipe.writer.append_message(pool, std::mem::take(*message), false);
+                }
+            }
+            self.sent(id);
+            return Ok(());
+        }
+        self.send_by_pattern(frame, more, wait)
+    }
+
+    #[inline(never)]
+    fn send_by_pattern(
+        &mut self,
+        frame: &mut Outgoing<'_>,
+        more: bool,
+        wait: Wait,
+    ) -> Result<(), Code> {
         match self.pattern.send(&mut self.pipes, frame, more) {
             Ok(sent) => {
+                self.send_more = more;
                 if !more {
                     self.after_send(sent);
                 }
@@ -66,6 +92,7 @@ impl Socket {
             self.pipes.may_refresh = true;
             match self.pattern.send(&mut self.pipes, frame, more) {
                 Ok(sent) => {
+                    self.send_more = more;
                     if !more {
                         self.after_send(sent);
                     }

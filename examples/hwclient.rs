@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Hello World client: connects a REQ socket, sends "Hello", expects "World".
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use ferromq::{Context, Error, Req};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Hello World server: binds a REP socket, expects "Hello", answers "World".
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::thread;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reading from several sockets with poll: tasks from the ventilator, weather from the server.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use ferromq::{Context, Error, Interest, PollItem, Pull, Sub, poll};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Multithreaded relay: three threads that tell each other over inproc that they are ready.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::thread;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Pub-sub envelope subscriber: reads the key, then the contents.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use ferromq::{Context, Error, Sub};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Synchronized publisher: begins when all subscribers have said that they are there.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use ferromq::{Context, Error, Pub, Rep};
 

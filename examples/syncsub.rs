@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Synchronized subscriber: tells the publisher when it is there, then counts.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use ferromq::{Context, Error, Event, Req, Sub};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Task sink: collects the results of the workers.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::io::{self, Write};
 use std::time::Instant;

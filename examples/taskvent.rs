@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Task ventilator: sends a batch of tasks to the workers.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;

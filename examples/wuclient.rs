@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Weather update client: collects updates for a zip code and finds the average temperature.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::env;
 

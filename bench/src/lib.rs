@@ -74,8 +74,8 @@ failure_from!(
     std::num::TryFromIntError,
     std::ffi::NulError,
     libloading::Error,
-    ferromq_vocabulary::Code,
-    ferromq_message::OutOfMemory,
+    ferromq::Error,
+    ferromq::OutOfMemory,
     hdrhistogram::CreationError,
     hdrhistogram::RecordError
 );

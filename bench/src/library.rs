@@ -23,8 +23,6 @@ pub enum Kind {
 
 /// `ZMQ_XPUB_NODROP`
 pub const XPUB_NODROP: i32 = 69;
-/// `ZMQ_LINGER`
-pub const LINGER: i32 = 17;
 
 /// A context. Clones are the same one.
 pub trait Context: Clone + Send + 'static {
@@ -55,14 +53,14 @@ pub trait Socket: Send + Sized + 'static {
     /// Receives into a buffer; returns the message's length.
     fn recv(&mut self, buffer: &mut [u8]) -> Outcome<usize>;
 
-    /// Receives into a buffer what is there.
-    fn try_recv(&mut self, buffer: &mut [u8]) -> Outcome<Option<usize>>;
-
     /// Makes a message of this length, has it filled, sends it.
     fn send_message(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Outcome<()>;
 
     /// Receives a message and shows it.
     fn recv_message<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Outcome<R>;
+
+    /// Looks whether a message is there.
+    fn look(&mut self) -> Outcome<bool>;
 
     /// Polls all of them, reads each ready one until nothing is left, and shows what it gets with
     /// the socket's place, until told to stop.

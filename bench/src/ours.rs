@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ferromq, to be measured.
 
-use ferromq_engine::{Context as Engine, Outgoing, PollItem, PollTarget, Socket as Raw, Wait, poll};
-use ferromq_message::Message;
-use ferromq_vocabulary::{Code, SocketType};
+use std::time::Duration;
+
+use ferromq::{
+    AnySocket, Context as Inner, Error, Interest, Message, PollItem, SocketType, poll,
+};
 
 use crate::library::{Context, Go, Kind, Socket};
 use crate::{Failure, Outcome};
 
 /// A context of ours.
 #[derive(Debug, Clone)]
-pub struct Ours(Engine);
+pub struct Ours(Inner);
 
 /// A socket of ours.
 #[derive(Debug)]
-pub struct OurSocket(Raw);
+pub struct OurSocket(AnySocket);
 
 impl Ours {
     /// A context with the default options.
     pub fn open() -> Self {
-        Self(Engine::new())
+        Self(Inner::new())
     }
 }
 
@@ -29,13 +31,13 @@ impl Context for Ours {
     fn socket(&self, kind: Kind) -> Outcome<OurSocket> {
         let kind = SocketType::from_number(kind as i32)
             .ok_or_else(|| Failure::new("no such socket type"))?;
-        Ok(OurSocket(self.0.socket(kind)?))
+        Ok(OurSocket(self.0.any_socket(kind)?))
     }
 }
 
 impl Socket for OurSocket {
     fn bind(&mut self, endpoint: &str) -> Outcome<String> {
-        Ok(self.0.bind(endpoint)?.to_owned())
+        Ok(self.0.bind(endpoint)?)
     }
 
     fn connect(&mut self, endpoint: &str) -> Outcome<()> {
@@ -47,35 +49,33 @@ impl Socket for OurSocket {
     }
 
     fn subscribe_all(&mut self) -> Outcome<()> {
-        Ok(self.0.subscribe(b"")?)
+        Ok(self.0.subscribe("")?)
     }
 
     #[inline]
     fn send(&mut self, bytes: &[u8]) -> Outcome<()> {
-        Ok(self.0.send_frame(&mut Outgoing::Bytes(bytes), false, Wait::Option)?)
+        self.0.send(bytes).map_err(|failed| failed.error.into())
     }
 
     #[inline]
     fn recv(&mut self, buffer: &mut [u8]) -> Outcome<usize> {
-        Ok(self.0.recv_into(buffer, Wait::Option)?.0)
-    }
-
-    #[inline]
-    fn try_recv(&mut self, buffer: &mut [u8]) -> Outcome<Option<usize>> {
-        receive_now(&mut self.0, buffer)
+        Ok(self.0.recv_into(buffer)?.0)
     }
 
     #[inline]
     fn send_message(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Outcome<()> {
         let mut message = Message::zeroed(len)?;
         fill(message.make_mut());
-        Ok(self.0.send_frame(&mut Outgoing::Message(&mut message), false, Wait::Option)?)
+        self.0.send(message).map_err(|failed| failed.error.into())
     }
 
     #[inline]
     fn recv_message<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Outcome<R> {
-        let message = self.0.recv_frame(Wait::Option)?;
-        Ok(look(&message))
+        Ok(look(&self.0.recv()?))
+    }
+
+    fn look(&mut self) -> Outcome<bool> {
+        Ok(self.0.readiness()?.readable)
     }
 
     fn read_all(
@@ -83,30 +83,32 @@ impl Socket for OurSocket {
         buffer: &mut [u8],
         mut take: impl FnMut(usize, &[u8]) -> Outcome<Go>,
     ) -> Outcome<()> {
-        let mut items: Vec<_> =
-            sockets.iter_mut().map(|socket| PollItem::socket(&mut socket.0, true, false)).collect();
+        // There is no `try_recv_into`; this is what it would be.
+        for socket in sockets.iter_mut() {
+            socket.0.set_receive_timeout(Some(Duration::ZERO))?;
+        }
+        let mut readable = Vec::with_capacity(sockets.len());
         loop {
+            let item = |socket| PollItem::socket(socket, Interest::Input);
+            let mut items: Vec<_> =
+                sockets.iter_mut().map(|socket| item(&mut socket.0)).collect();
             poll(&mut items, None)?;
-            for (at, item) in items.iter_mut().enumerate() {
-                if !item.found.readable {
-                    continue;
-                }
-                let PollTarget::Socket(socket) = &mut item.target else { continue };
-                while let Some(len) = receive_now(socket, buffer)? {
+            readable.clear();
+            readable.extend(items.iter().map(PollItem::is_readable));
+            for (at, (socket, _)) in
+                sockets.iter_mut().zip(&readable).enumerate().filter(|(_, (_, ready))| **ready)
+            {
+                loop {
+                    let len = match socket.0.recv_into(buffer) {
+                        Ok((len, _more)) => len,
+                        Err(Error::Again) => break,
+                        Err(error) => return Err(error.into()),
+                    };
                     if take(at, &buffer[..len.min(buffer.len())])? == Go::Stop {
                         return Ok(());
                     }
                 }
             }
         }
-    }
-}
-
-#[inline]
-fn receive_now(socket: &mut Raw, buffer: &mut [u8]) -> Outcome<Option<usize>> {
-    match socket.recv_into(buffer, Wait::No) {
-        Ok((len, _more)) => Ok(Some(len)),
-        Err(Code::Again) => Ok(None),
-        Err(code) => Err(code.into()),
     }
 }

@@ -145,17 +145,6 @@ impl Socket for TheirSocket {
     }
 
     #[inline]
-    fn try_recv(&mut self, buffer: &mut [u8]) -> Outcome<Option<usize>> {
-        let result = self.recv_raw(buffer, DONTWAIT);
-        if let Ok(len) = usize::try_from(result) {
-            return Ok(Some(len));
-        }
-        // SAFETY: no arguments.
-        let code = unsafe { (self.functions.zmq_errno)() };
-        if code == libc::EAGAIN { Ok(None) } else { Err(self.functions.failure("zmq_recv")) }
-    }
-
-    #[inline]
     fn send_message(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Outcome<()> {
         let mut message = MaybeUninit::<RawMessage>::uninit();
         // SAFETY: room for a message.
@@ -190,6 +179,14 @@ impl Socket for TheirSocket {
         // SAFETY: the message is initialised and not used again.
         unsafe { (self.functions.zmq_msg_close)(message.as_mut_ptr()) };
         Ok(found)
+    }
+
+    fn look(&mut self) -> Outcome<bool> {
+        let mut item =
+            PollItem { socket: self.raw.as_ptr(), fd: -1, events: POLLIN, revents: 0 };
+        // SAFETY: one item, of an open socket.
+        let result = unsafe { (self.functions.zmq_poll)(&raw mut item, 1, 0) };
+        Ok(self.functions.check("zmq_poll", result)? > 0)
     }
 
     fn read_all(
@@ -234,6 +231,17 @@ impl TheirSocket {
         let result =
             unsafe { (self.functions.zmq_setsockopt)(self.raw.as_ptr(), option, at, len) };
         self.functions.check("zmq_setsockopt", result).map(drop)
+    }
+
+    #[inline]
+    fn try_recv(&mut self, buffer: &mut [u8]) -> Outcome<Option<usize>> {
+        let result = self.recv_raw(buffer, DONTWAIT);
+        if let Ok(len) = usize::try_from(result) {
+            return Ok(Some(len));
+        }
+        // SAFETY: no arguments.
+        let code = unsafe { (self.functions.zmq_errno)() };
+        if code == libc::EAGAIN { Ok(None) } else { Err(self.functions.failure("zmq_recv")) }
     }
 
     #[inline]

@@ -51,21 +51,20 @@ pub(super) fn keep_still<C: Context>(context: &C, task: &Task, company: &Company
 pub(super) fn hold<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     let mut socket = context.socket(Kind::Pull)?;
     bind(&mut socket, task, company)?;
-    let mut buffer = vec![0; task.size];
-    settle(&mut socket, &mut buffer)?;
+    settle(&mut socket)?;
     let before = resident()?;
     company.tell("go")?;
     company.hear()?;
-    settle(&mut socket, &mut buffer)?;
+    settle(&mut socket)?;
     let after = resident()?;
     company.tell(END)?;
     company.result("bytes", (after - before) / task.extent as f64)
 }
 
 /// Lets the library do what it has to about news: what is to be measured begins afterwards.
-fn settle(socket: &mut impl Socket, buffer: &mut [u8]) -> Outcome<()> {
+fn settle(socket: &mut impl Socket) -> Outcome<()> {
     for _ in 0..20 {
-        if socket.try_recv(buffer)?.is_some() {
+        if socket.look()? {
             return Err(Failure::new("a message out of nowhere"));
         }
         thread::sleep(Duration::from_millis(20));

@@ -142,7 +142,6 @@ impl IoThread {
         session.handshake_deadline = None;
         let peer = handshake.into_peer();
         session.peer_routing_id = Some(peer.routing_id.clone());
-        session.report(Event::HandshakeSucceeded, None);
         // Who closes waits for nobody's heart.
         session.heartbeat =
             if session.closing.is_some() { None } else { heartbeat(&session.options, now) };
@@ -176,6 +175,10 @@ impl IoThread {
                 socket.tell(News::Attach { pipe, connection, endpoint });
             }
             None => socket.tell(News::Ready { id, peer: known }),
+        }
+        // Whoever has seen this can send to the peer.
+        if let Some(session) = self.sessions.get(&id) {
+            session.report(Event::HandshakeSucceeded, None);
         }
         let preamble = socket.begin_telling(&connection);
         if !rest.is_empty() && !self.absorb_rest(id, &connection, rest) {

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The engine from outside, ordered by fear. Scripted peers speak raw ZMTP; other processes are
+//! this binary again, told its role by the environment.
+//!
+//! 1. [`torn`]: messages that never become whole
+//! 2. [`cut`]: connections that break at any byte
+//! 3. [`capacity`]: high-water marks, from above and from below
+//! 4. [`liveness`]: heartbeats, subscriptions and commands behind piles, readiness by descriptor
+//! 5. [`closing`]: what close, linger and disconnect deliver
+//! 6. [`termination`]: everybody wakes up
+//! 7. [`hostile`]: peers that lie, stall, or are too many
+//! 8. [`never_again`]: senders that make no further call
+//! 9. [`unrest`]: peers that are killed, stopped and started again
+//! 10. [`meeting`]: who comes first, and by which I/O thread
+
+#[cfg(test)]
+mod capacity;
+#[cfg(test)]
+mod closing;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod cut;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod liveness;
+#[cfg(test)]
+mod meeting;
+#[cfg(test)]
+mod never_again;
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod termination;
+#[cfg(test)]
+mod torn;
+#[cfg(test)]
+mod unrest;

@@ -72,6 +72,9 @@ pub(crate) struct Connection {
     pub(crate) stalled: AtomicBool,
     /// News of fresh input are on their way to the application.
     pub(crate) announced: AtomicBool,
+    /// The application knows of input in the kernel and has not read it: no edge will tell the
+    /// I/O thread, should the application stay away.
+    pub(crate) unread: AtomicBool,
     /// Bytes read, for the heartbeat.
     pub(crate) bytes_in: AtomicU64,
     /// Most whole messages that may wait to be received; `u64::MAX` is no limit.
@@ -114,6 +117,7 @@ impl Connection {
             app_flushes: AtomicU32::new(0),
             stalled: AtomicBool::new(false),
             announced: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
             receive_limit: AtomicU64::new(receive_limit),
             send_limit: AtomicU64::new(1),

@@ -19,7 +19,10 @@ fn send(socket: &mut Socket, body: &[u8], more: bool) {
 }
 
 fn recv(socket: &mut Socket) -> Vec<u8> {
-    socket.recv_frame(soon()).unwrap().to_vec()
+    match socket.recv_frame(soon()) {
+        Ok(message) => message.to_vec(),
+        Err(code) => panic!("{:?} {code}: {:?}", socket.socket_type(), socket.statistics()),
+    }
 }
 
 fn each(test: impl Fn(Context, &str)) {
@@ -130,5 +133,29 @@ fn publish_subscribe() {
         assert_eq!(first.unwrap()[0], b'a');
         send(&mut publisher, b"a-last", false);
         while recv(&mut sub) != b"a-last" {}
+    });
+}
+
+#[test]
+fn request_reply_between_threads() {
+    each(|context, endpoint| {
+        let mut rep = context.socket(SocketType::Rep).unwrap();
+        let bound = rep.bind(endpoint).unwrap().to_owned();
+        let asker = {
+            let context = context.clone();
+            thread::spawn(move || {
+                let mut req = context.socket(SocketType::Req).unwrap();
+                req.connect(&bound).unwrap();
+                for number in 0..2_000u32 {
+                    send(&mut req, &number.to_be_bytes(), false);
+                    assert_eq!(recv(&mut req), number.to_be_bytes());
+                }
+            })
+        };
+        for _ in 0..2_000u32 {
+            let question = recv(&mut rep);
+            send(&mut rep, &question, false);
+        }
+        asker.join().unwrap();
     });
 }

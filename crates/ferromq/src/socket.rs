@@ -177,28 +177,14 @@ impl<K: Kind> Socket<K> {
     /// Closes it, waits until everything sent has been delivered or the time is over, and tells
     /// what has become of it. `Drop` does not wait.
     #[must_use = "closes the socket in any case; drop it if the outcome does not matter"]
-    pub fn close(mut self, time: Duration) -> CloseReport {
-        let deadline = Instant::now().checked_add(time);
-        let waiting = self.waiting();
-        let mut left = waiting;
-        while left > 0 && deadline.is_none_or(|at| Instant::now() < at) {
-            std::thread::park_timeout(CLOSE_LOOK);
-            left = self.waiting();
-        }
-        self.engine
-            .close_lingering(engine::Linger::For(Duration::ZERO));
+    pub fn close(self, time: Duration) -> CloseReport {
+        let now = Instant::now();
+        let deadline = now.checked_add(time).unwrap_or(now + FOR_EVER);
+        let report = self.engine.close_reporting(deadline);
         CloseReport {
-            delivered: waiting - left,
-            discarded: left,
+            delivered: report.delivered,
+            discarded: report.discarded,
         }
-    }
-
-    fn waiting(&mut self) -> u64 {
-        self.engine
-            .statistics()
-            .iter()
-            .map(|peer| peer.messages_waiting)
-            .sum()
     }
 }
 
@@ -374,7 +360,8 @@ impl<K: Subscribes> Socket<K> {
     /// what was subscribed twice must be unsubscribed twice. `ZMQ_SUBSCRIBE`.
     ///
     /// # Errors
-    /// [`Terminated`](Error::Terminated); [`Invalid`](Error::Invalid) on an [`AnySocket`].
+    /// [`Terminated`](Error::Terminated); [`NotSupported`](Error::NotSupported) on an
+    /// [`AnySocket`] that is no SUB.
     pub fn subscribe(&mut self, topic: impl AsRef<[u8]>) -> Result<(), Error> {
         Ok(self.engine.subscribe(topic.as_ref())?)
     }
@@ -418,5 +405,5 @@ pub(crate) fn take(engine: &mut engine::Socket, wait: Wait) -> Result<Multipart,
     }
 }
 
-/// How often a closing socket looks whether all is delivered.
-const CLOSE_LOOK: Duration = Duration::from_millis(1);
+/// Longer than any process lives, and still a time that clocks can tell.
+const FOR_EVER: Duration = Duration::from_secs(1 << 32);

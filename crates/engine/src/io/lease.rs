@@ -148,7 +148,7 @@ impl IoThread {
         let connections: Vec<_> = leased.socket.connections().values().cloned().collect();
         for connection in connections {
             if self.sessions.contains_key(&connection.id) {
-                self.guarded(connection.id, |thread| thread.look_through(&connection));
+                self.guarded(connection.id, |thread| thread.look_after(&connection));
             } else {
                 connection.io.post(Order::LookThrough { id: connection.id });
             }

@@ -146,7 +146,7 @@ impl IoThread {
             Order::LookThrough { id } => {
                 let connection = self.sessions.get(&id).and_then(|s| s.connection.clone());
                 if let Some(connection) = connection {
-                    self.guarded(id, |thread| thread.look_through(&connection));
+                    self.guarded(id, |thread| thread.look_after(&connection));
                 }
             }
             Order::Reclaim { socket } => self.reclaim(socket),

@@ -333,6 +333,14 @@ impl IoThread {
         Some(came)
     }
 
+    /// The application has left: what it knew of, and what it had read, is seen to here.
+    pub(super) fn look_after(&mut self, connection: &Arc<Connection>) {
+        self.look_through(connection);
+        if connection.unread.load(Relaxed) {
+            self.read_in_background(connection.id);
+        }
+    }
+
     /// Looks through what the application has read and not received: PINGs must not wait for it.
     pub(super) fn look_through(&mut self, connection: &Arc<Connection>) {
         let Some(mut rx) = connection.try_rx() else { return };

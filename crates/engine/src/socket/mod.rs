@@ -144,12 +144,14 @@ impl Socket {
         let pattern = AnyPattern::new(socket_type).ok_or(Code::Invalid)?;
         let shared = SocketShared::new(id, socket_type, policy, options.linger)
             .map_err(|_error| Code::TooManySockets)?;
-        Ok(Self {
+        let mut pipes = Pipes::new();
+        pipes.may_refresh = drops_when_full(socket_type);
+        let mut socket = Self {
             context,
             shared: Arc::new(shared),
             options,
             pattern,
-            pipes: Pipes::new(),
+            pipes,
             links: Vec::new(),
             by_connection: HashMap::new(),
             hot: Vec::new(),
@@ -166,7 +168,9 @@ impl Socket {
             last_refresh: None,
             pace: Pace::new(policy),
             closed: false,
-        })
+        };
+        socket.pipes.may_refresh = socket.drops_when_full();
+        Ok(socket)
     }
 
     pub(crate) fn shared(&self) -> &Arc<SocketShared> {
@@ -296,6 +300,11 @@ impl Socket {
         self.shared.monitor.close();
         self.context.socket_closed(socket, orders);
     }
+}
+
+/// Types that drop a message for a full queue must know that it is full.
+fn drops_when_full(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Pub | SocketType::Xpub | SocketType::Rep)
 }
 
 impl Drop for Socket {

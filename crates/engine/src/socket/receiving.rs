@@ -272,6 +272,7 @@ impl Socket {
         if let Some(Some(Link::Wire(wire))) = self.links.get_mut(id.index())
             && !std::mem::replace(&mut wire.hot, true)
         {
+            wire.connection.unread.store(true, Relaxed);
             self.hot.push(id);
         }
     }
@@ -309,6 +310,7 @@ impl Socket {
         let filled = read_for(&mut pipe.reader, pool, &mut rx, connection, &mut self.commands);
         drop(rx);
         wire.hot = filled.hot;
+        connection.unread.store(filled.hot, Relaxed);
         if let Some(order) = filled.order {
             connection.io.post(order);
         }

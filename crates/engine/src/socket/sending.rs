@@ -12,10 +12,10 @@ use std::time::Instant;
 use ferromq_os::clock::ticks;
 use ferromq_pattern::{Pattern, Refusal, Sent};
 use ferromq_pipe::{Outgoing, PipeId, interest};
-use ferromq_vocabulary::{Code, SocketType};
+use ferromq_vocabulary::Code;
 
 use super::link::Link;
-use super::{CREDITS, Socket, Wait};
+use super::{CREDITS, Socket, Wait, drops_when_full};
 use crate::command::Order;
 use crate::connection::Pumped;
 use crate::policy::Policy;
@@ -107,13 +107,8 @@ impl Socket {
                 Err(refusal) => break Err(code_of(refusal)),
             }
         };
-        self.pipes.may_refresh = self.drops_when_full();
+        self.pipes.may_refresh = drops_when_full(self.socket_type());
         result
-    }
-
-    /// Types that drop a message for a full queue must know that it is full.
-    pub(super) fn drops_when_full(&self) -> bool {
-        matches!(self.socket_type(), SocketType::Pub | SocketType::Xpub | SocketType::Rep)
     }
 
     /// A send that does not wait looks at full queues once in a while only.

@@ -20,7 +20,7 @@ use ferromq_pattern::Pattern;
 use ferromq_pipe::interest;
 use ferromq_vocabulary::Code;
 
-use super::Socket;
+use super::{Socket, drops_when_full};
 use super::link::Link;
 use super::sending::Deadline;
 use crate::command::Order;
@@ -203,6 +203,7 @@ impl Socket {
         };
         let ticket = Ticket { shared: Arc::clone(&self.shared), interest, wakes };
         if for_room {
+            self.take_harvest();
             self.hand_over_input();
             self.arm_blocked();
         } else if self.shared.reads_itself {
@@ -221,7 +222,7 @@ impl Socket {
                 self.make_room();
                 self.pipes.may_refresh = true;
                 let room = self.pattern.can_send(&mut self.pipes);
-                self.pipes.may_refresh = self.drops_when_full();
+                self.pipes.may_refresh = drops_when_full(self.socket_type());
                 room
             };
         Ok((!ready).then_some(ticket))
@@ -386,13 +387,20 @@ impl Socket {
     }
 
     /// The caller will not read for a while: the I/O thread reads from now on.
-    fn hand_over_input(&self) {
+    fn hand_over_input(&mut self) {
         if !self.shared.reads_itself {
             return;
         }
-        let home = self.shared.home.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(io) = home.as_ref() {
+        if let Some(io) = self.shared.home.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             io.post(Order::Reclaim { socket: self.shared.id });
+        }
+        // What we know of, nobody else hears of.
+        for id in std::mem::take(&mut self.hot) {
+            if let Some(Link::Wire(wire)) = self.links.get_mut(id.index()).and_then(Option::as_mut) {
+                wire.hot = false;
+                wire.connection.unread.store(false, Relaxed);
+                wire.connection.io.post(Order::Resume { id: wire.connection.id });
+            }
         }
     }
 }

@@ -60,7 +60,9 @@ fn neither_much_more_nor_less_than_the_marks() {
             assert!(sent <= 1040, "more and more");
         }
         assert!(sent >= 1000, "only {sent}");
-        assert_eq!(push.statistics()[0].messages_waiting, 500);
+        // The kernel may have taken a little more since.
+        let waiting = push.statistics()[0].messages_waiting;
+        assert!((400..=500).contains(&waiting), "{waiting} waiting");
         for expected in 0..sent {
             assert_eq!(number(&recv(&mut pull)), expected);
         }

@@ -13,8 +13,8 @@ pub const MORE: u8 = 1;
 pub const LONG: u8 = 2;
 pub const COMMAND: u8 = 4;
 
-trait Both: Read + Write + AsFd {}
-impl<T: Read + Write + AsFd> Both for T {}
+trait Both: Read + Write + AsFd + Send {}
+impl<T: Read + Write + AsFd + Send> Both for T {}
 
 pub struct Peer {
     stream: Box<dyn Both>,

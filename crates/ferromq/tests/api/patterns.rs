@@ -277,7 +277,7 @@ fn sockets_without_a_type() {
     rep.send("answer").unwrap();
     let mut rep = rep.into_any();
     assert_eq!(req.recv_deadline(soon()).unwrap(), "answer");
-    assert_eq!(rep.subscribe("").err(), Some(Error::Invalid));
+    assert_eq!(rep.subscribe("").err(), Some(Error::NotSupported));
 }
 
 #[test]

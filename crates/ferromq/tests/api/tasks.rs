@@ -115,11 +115,13 @@ fn a_dropped_future_has_taken_nothing() {
         let mut task = Task::from_waker(&waker);
         for number in 0..50u32 {
             assert!(pin!(pull.recv_async()).poll(&mut task).is_pending());
-            push.send(&number.to_be_bytes()).unwrap();
-        }
-        // The waiting ones are gone, and every message is there.
-        for number in 0..50u32 {
-            assert_eq!(block_on(pull.recv_async()).unwrap(), number.to_be_bytes());
+            push.send([&number.to_be_bytes()[..], b"end"]).unwrap();
+            // The one that waited is gone, and the message is there.
+            let message = block_on(pull.recv_multipart_async()).unwrap();
+            assert_eq!(
+                message,
+                Multipart::from_iter([&number.to_be_bytes()[..], b"end"])
+            );
         }
         assert!(count.0.load(Ordering::SeqCst) > 0, "and it was woken");
     });

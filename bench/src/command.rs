@@ -133,7 +133,10 @@ struct How {
 /// Does what the arguments say.
 pub fn execute(arguments: &Arguments) -> Outcome<()> {
     if arguments.list {
-        let names: String = workloads().iter().map(|w| format!("{}\n", w.name)).collect();
+        let names: String = workloads()
+            .iter()
+            .map(|w| format!("{}\n", w.name))
+            .collect();
         return print(&names);
     }
     match &arguments.command {
@@ -148,10 +151,17 @@ pub fn execute(arguments: &Arguments) -> Outcome<()> {
             }
             Ok(())
         }
-        Some(Command::Thr { transport, size, how }) => {
-            series(&Workload::throughput(*transport, *size, Bar::Open), how)
-        }
-        Some(Command::Lat { transport, size, pinned, how }) => {
+        Some(Command::Thr {
+            transport,
+            size,
+            how,
+        }) => series(&Workload::throughput(*transport, *size, Bar::Open), how),
+        Some(Command::Lat {
+            transport,
+            size,
+            pinned,
+            how,
+        }) => {
             let mut workload = Workload::round_trip(*transport, *pinned, Bar::Open);
             workload.task.size = *size;
             series(&workload, how)
@@ -187,7 +197,12 @@ fn table(arguments: &Table, against: Option<PathBuf>) -> Outcome<()> {
     let (mut csv, mut missed, mut failed) = (CSV_HEAD.to_owned(), 0, 0);
     print(&head(&theirs))?;
     for workload in chosen {
-        match measure(&workload, against.as_ref(), arguments.runs, arguments.seconds) {
+        match measure(
+            &workload,
+            against.as_ref(),
+            arguments.runs,
+            arguments.seconds,
+        ) {
             Ok(measured) => {
                 let (lines, misses) = measured.lines();
                 missed += misses;
@@ -204,7 +219,9 @@ fn table(arguments: &Table, against: Option<PathBuf>) -> Outcome<()> {
         }
     }
     if failed > 0 || (arguments.strict && missed > 0) {
-        return Err(Failure::new(format!("{failed} failed, {missed} bars missed")));
+        return Err(Failure::new(format!(
+            "{failed} failed, {missed} bars missed"
+        )));
     }
     Ok(())
 }
@@ -232,16 +249,27 @@ fn series(workload: &Workload, how: &How) -> Outcome<()> {
         }
     }
     for (choice, workload, figures) in &series {
-        print(&format!("{} {choice}, medians: {}\n", workload.name, show(&medians(figures))))?;
+        print(&format!(
+            "{} {choice}, medians: {}\n",
+            workload.name,
+            show(&medians(figures))
+        ))?;
     }
     Ok(())
 }
 
 fn medians(runs: &[Figures]) -> Figures {
-    let names = runs.first().map(|figures| figures.keys()).into_iter().flatten();
+    let names = runs
+        .first()
+        .map(|figures| figures.keys())
+        .into_iter()
+        .flatten();
     names
         .filter_map(|name| {
-            let values: Vec<_> = runs.iter().filter_map(|run| run.get(name).copied()).collect();
+            let values: Vec<_> = runs
+                .iter()
+                .filter_map(|run| run.get(name).copied())
+                .collect();
             Some((name.clone(), median(&values)?))
         })
         .collect()

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
+use crate::Outcome;
 use crate::role::Choice;
 use crate::runner::{Figures, run};
 use crate::workload::{Bar, Row, Unit, Workload};
-use crate::Outcome;
 
 /// Every run of a workload: of each library, in the order in which they were measured.
 #[derive(Debug)]
@@ -25,8 +25,9 @@ pub fn measure(
     seconds: f64,
 ) -> Outcome<Measured> {
     let mut ours = Series::new(Choice::Ours, workload, seconds)?;
-    let mut theirs =
-        against.map(|theirs| Series::new(theirs.clone(), workload, seconds)).transpose()?;
+    let mut theirs = against
+        .map(|theirs| Series::new(theirs.clone(), workload, seconds))
+        .transpose()?;
     for _ in 0..runs {
         ours.run()?;
         if let Some(theirs) = &mut theirs {
@@ -50,7 +51,11 @@ struct Series {
 impl Series {
     fn new(choice: Choice, workload: &Workload, seconds: f64) -> Outcome<Self> {
         let workload = scaled(&choice, workload, seconds)?;
-        Ok(Self { choice, workload, figures: Vec::new() })
+        Ok(Self {
+            choice,
+            workload,
+            figures: Vec::new(),
+        })
     }
 
     fn run(&mut self) -> Outcome<()> {
@@ -63,6 +68,7 @@ impl Series {
 }
 
 /// The workload with as large a count as this library gets through in about that time.
+#[expect(clippy::cast_sign_loss, reason = "a count is positive")]
 pub fn scaled(choice: &Choice, workload: &Workload, seconds: f64) -> Outcome<Workload> {
     let mut workload = workload.clone();
     if workload.scaled {
@@ -96,7 +102,9 @@ impl Measured {
 
     fn line(&self, row: &Row) -> (String, Option<bool>) {
         let values = |runs: &[Figures]| -> Vec<f64> {
-            runs.iter().filter_map(|figures| figures.get(row.figure).copied()).collect()
+            runs.iter()
+                .filter_map(|figures| figures.get(row.figure).copied())
+                .collect()
         };
         let (ours, theirs) = (values(&self.ours), values(&self.theirs));
         let mut ratios: Vec<f64> = ours
@@ -113,7 +121,8 @@ impl Measured {
             Bar::Below(bar) => median(&ours).map(|ours| ours < bar),
             Bar::Open => None,
         };
-        let value = |values: &[f64]| median(values).map_or("–".to_owned(), |v| write(row.unit, v));
+        let value =
+            |values: &[f64]| median(values).map_or_else(|| "–".to_owned(), |v| write(row.unit, v));
         let spread = match (ratio, ratios.first(), ratios.last()) {
             (Some(ratio), Some(least), Some(most)) => {
                 format!("{} [{}–{}]", short(ratio), short(*least), short(*most))
@@ -132,7 +141,13 @@ impl Measured {
             None => "",
         };
         let (ours, theirs) = (value(&ours), value(&theirs));
-        (format!("| {} | {ours} | {theirs} | {spread} | {bar} | {verdict} |", row.label), passed)
+        (
+            format!(
+                "| {} | {ours} | {theirs} | {spread} | {bar} | {verdict} |",
+                row.label
+            ),
+            passed,
+        )
     }
 
     /// Every figure of every run: workload, figure, library, run, value.
@@ -143,7 +158,12 @@ impl Measured {
             for (number, figures) in runs.iter().enumerate() {
                 for (name, value) in figures {
                     // A String takes everything.
-                    writeln!(text, "{},{name},{library},{number},{value}", self.workload.name).ok();
+                    writeln!(
+                        text,
+                        "{},{name},{library},{number},{value}",
+                        self.workload.name
+                    )
+                    .ok();
                 }
             }
         }
@@ -174,7 +194,9 @@ pub fn median(values: &[f64]) -> Option<f64> {
     if values.len() % 2 == 1 {
         return Some(*upper);
     }
-    values.get(middle.wrapping_sub(1)).map(|lower| f64::midpoint(*lower, *upper))
+    values
+        .get(middle.wrapping_sub(1))
+        .map(|lower| f64::midpoint(*lower, *upper))
 }
 
 /// A figure as people read it.
@@ -192,7 +214,11 @@ pub fn write(unit: Unit, value: f64) -> String {
 }
 
 fn short(ratio: f64) -> String {
-    if ratio >= 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.2}") }
+    if ratio >= 10.0 {
+        format!("{ratio:.1}")
+    } else {
+        format!("{ratio:.2}")
+    }
 }
 
 #[cfg(test)]
@@ -210,12 +236,21 @@ mod tests {
     fn a_line_says_whether_the_bar_is_met() {
         let workload = Workload::fan_out(64, Bar::AtLeast(6.0));
         let rates = |rates: &[f64]| -> Vec<Figures> {
-            rates.iter().map(|rate| Figures::from([("rate".to_owned(), *rate)])).collect()
+            rates
+                .iter()
+                .map(|rate| Figures::from([("rate".to_owned(), *rate)]))
+                .collect()
         };
-        let measured =
-            Measured { workload, ours: rates(&[6e6, 8e6]), theirs: rates(&[1e6, 1e6]) };
+        let measured = Measured {
+            workload,
+            ours: rates(&[6e6, 8e6]),
+            theirs: rates(&[1e6, 1e6]),
+        };
         let (text, missed) = measured.lines();
-        assert!(text.contains("| 7.00 M/s | 1.00 M/s | 7.00 [6.00–8.00] | ≥ 6 | pass |"), "{text}");
+        assert!(
+            text.contains("| 7.00 M/s | 1.00 M/s | 7.00 [6.00–8.00] | ≥ 6 | pass |"),
+            "{text}"
+        );
         assert_eq!(missed, 0);
     }
 }

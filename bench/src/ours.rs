@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use ferromq::{
-    AnySocket, Context as Inner, Error, Interest, Message, PollItem, SocketType, poll,
-};
+use ferromq::{AnySocket, Context as Inner, Error, Interest, Message, PollItem, SocketType, poll};
 
 use crate::library::{Context, Go, Kind, Socket};
 use crate::{Failure, Outcome};
@@ -90,13 +88,18 @@ impl Socket for OurSocket {
         let mut readable = Vec::with_capacity(sockets.len());
         loop {
             let item = |socket| PollItem::socket(socket, Interest::Input);
-            let mut items: Vec<_> =
-                sockets.iter_mut().map(|socket| item(&mut socket.0)).collect();
+            let mut items: Vec<_> = sockets
+                .iter_mut()
+                .map(|socket| item(&mut socket.0))
+                .collect();
             poll(&mut items, None)?;
             readable.clear();
             readable.extend(items.iter().map(PollItem::is_readable));
-            for (at, (socket, _)) in
-                sockets.iter_mut().zip(&readable).enumerate().filter(|(_, (_, ready))| **ready)
+            for (at, (socket, _)) in sockets
+                .iter_mut()
+                .zip(&readable)
+                .enumerate()
+                .filter(|(_, (_, ready))| **ready)
             {
                 loop {
                     let len = match socket.0.recv_into(buffer) {

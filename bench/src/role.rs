@@ -42,7 +42,11 @@ impl FromStr for Choice {
     type Err = Failure;
 
     fn from_str(text: &str) -> Outcome<Self> {
-        Ok(if text == OURS { Self::Ours } else { Self::Theirs(text.into()) })
+        Ok(if text == OURS {
+            Self::Ours
+        } else {
+            Self::Theirs(text.into())
+        })
     }
 }
 
@@ -67,14 +71,20 @@ impl Part {
     }
 
     fn find(name: &str) -> Option<Self> {
-        [Self::First, Self::Second, Self::Both].into_iter().find(|part| part.name() == name)
+        [Self::First, Self::Second, Self::Both]
+            .into_iter()
+            .find(|part| part.name() == name)
     }
 }
 
 /// The arguments of the process that does this.
 #[must_use]
 pub fn arguments(choice: &Choice, part: Part, task: &Task) -> Vec<String> {
-    let mut arguments = vec![ROLE_COMMAND.to_owned(), choice.to_string(), part.name().to_owned()];
+    let mut arguments = vec![
+        ROLE_COMMAND.to_owned(),
+        choice.to_string(),
+        part.name().to_owned(),
+    ];
     arguments.extend(task.to_arguments());
     arguments
 }
@@ -84,16 +94,16 @@ pub fn main(arguments: &[String]) -> ! {
     system::set_deadline(DEADLINE);
     let code = match try_main(arguments) {
         Ok(()) => 0,
-        Err(failure) => {
-            writeln!(io::stderr(), "{arguments:?}: {failure}").map_or(2, |()| 1)
-        }
+        Err(failure) => writeln!(io::stderr(), "{arguments:?}: {failure}").map_or(2, |()| 1),
     };
     // Without a farewell: what is measured has ended.
     process::exit(code)
 }
 
 fn try_main(arguments: &[String]) -> Outcome<()> {
-    let [choice, part, task @ ..] = arguments else { return Err(Failure::new("no role")) };
+    let [choice, part, task @ ..] = arguments else {
+        return Err(Failure::new("no role"));
+    };
     let part = Part::find(part).ok_or_else(|| Failure::new("no such part"))?;
     let task = Task::from_arguments(task)?;
     system::raise_file_limit();
@@ -118,7 +128,9 @@ fn perform<C: Context>(context: &C, part: Part, task: Task) -> Outcome<()> {
                 thread::spawn(move || work::second(&context, &task, &others))
             };
             work::first(context, &task, &mine)?;
-            second.join().unwrap_or_else(|_panic| Err(Failure::new("a thread panicked")))
+            second
+                .join()
+                .unwrap_or_else(|_panic| Err(Failure::new("a thread panicked")))
         }
     }
 }
@@ -147,23 +159,34 @@ impl Company {
     fn of_threads() -> (Self, Self) {
         let (to_first, of_first) = channel();
         let (to_second, of_second) = channel();
-        let first = Self { words: of_first, other: Some(to_second) };
-        (first, Self { words: of_second, other: Some(to_first) })
+        let first = Self {
+            words: of_first,
+            other: Some(to_second),
+        };
+        (
+            first,
+            Self {
+                words: of_second,
+                other: Some(to_first),
+            },
+        )
     }
 
     /// Says a word to the other half.
     pub fn tell(&self, word: &str) -> Outcome<()> {
         match &self.other {
-            Some(other) => {
-                other.send(word.to_owned()).map_err(|_gone| Failure::new("the other half ended"))
-            }
+            Some(other) => other
+                .send(word.to_owned())
+                .map_err(|_gone| Failure::new("the other half ended")),
             None => Ok(writeln!(io::stdout().lock(), "tell {word}")?),
         }
     }
 
     /// The next word of the other half.
     pub fn hear(&self) -> Outcome<String> {
-        self.words.recv().map_err(|_gone| Failure::new("the other half fell silent"))
+        self.words
+            .recv()
+            .map_err(|_gone| Failure::new("the other half fell silent"))
     }
 
     /// Whether the other half has said something since.

@@ -62,7 +62,10 @@ fn relay(children: &mut [Guard]) -> Outcome<(Figures, Usage)> {
         match news {
             News::Line(from, line) => match line.split_once(' ') {
                 Some(("tell", word)) => {
-                    for (_, other) in children.iter_mut().enumerate().filter(|(at, _)| *at != from)
+                    for (_, other) in children
+                        .iter_mut()
+                        .enumerate()
+                        .filter(|(at, _)| *at != from)
                     {
                         if let Some(input) = &mut other.0.stdin {
                             // Where the other is gone already, its end says why.
@@ -81,7 +84,9 @@ fn relay(children: &mut [Guard]) -> Outcome<(Figures, Usage)> {
                 let child = &children[at];
                 let (well, usage) = system::wait_for(child.0.id())?;
                 if !well {
-                    return Err(Failure::new("a process failed, or was killed at its deadline"));
+                    return Err(Failure::new(
+                        "a process failed, or was killed at its deadline",
+                    ));
                 }
                 total.cpu += usage.cpu;
                 total.switches += usage.switches;
@@ -92,7 +97,10 @@ fn relay(children: &mut [Guard]) -> Outcome<(Figures, Usage)> {
 }
 
 fn listen(at: usize, child: &mut Child, news: Sender<News>) -> Outcome<()> {
-    let output = child.stdout.take().ok_or_else(|| Failure::new("a process without output"))?;
+    let output = child
+        .stdout
+        .take()
+        .ok_or_else(|| Failure::new("a process without output"))?;
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             if news.send(News::Line(at, line)).is_err() {

@@ -63,7 +63,10 @@ pub fn set_deadline(after: Duration) {
 
 /// Lets this process have as many open files as it may.
 pub fn raise_file_limit() {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: a valid place.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0 {
         limit.rlim_cur = limit.rlim_max;
@@ -80,12 +83,19 @@ pub fn pin(cpu: usize) -> Outcome<()> {
     unsafe { libc::CPU_SET(cpu, &mut set) };
     // SAFETY: the set is as long as stated.
     let result = unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) };
-    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error().into())
+    }
 }
 
 /// Nanoseconds of the monotonic clock, which all processes share.
 pub fn now() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: a valid place.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
@@ -94,7 +104,11 @@ pub fn now() -> u64 {
 /// Memory of this process that lies in RAM, bytes.
 pub fn resident() -> Outcome<f64> {
     let text = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = text.split_ascii_whitespace().nth(1).unwrap_or_default().parse()?;
+    let pages: u64 = text
+        .split_ascii_whitespace()
+        .nth(1)
+        .unwrap_or_default()
+        .parse()?;
     // SAFETY: no pointers.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     Ok(pages as f64 * page as f64)

@@ -56,9 +56,14 @@ pub fn version(path: &Path) -> Outcome<String> {
 
 fn load(path: &Path) -> Outcome<&'static Functions> {
     if !path.is_absolute() {
-        return Err(Failure::new(format!("{} is not an absolute path", path.display())));
+        return Err(Failure::new(format!(
+            "{} is not an absolute path",
+            path.display()
+        )));
     }
-    let path = path.canonicalize().map_err(|e| Failure::from(e).within(path.display()))?;
+    let path = path
+        .canonicalize()
+        .map_err(|e| Failure::from(e).within(path.display()))?;
     // SAFETY: libzmq's initialisers may run in any process at any time.
     let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }?;
     // Never unloaded: its threads outlive every handle.
@@ -70,7 +75,10 @@ fn load(path: &Path) -> Outcome<&'static Functions> {
         .lines()
         .filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])))
         .filter(|file| {
-            let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            let name = file
+                .file_name()
+                .map(|name| name.to_string_lossy())
+                .unwrap_or_default();
             name.starts_with("libzmq") && name.contains(".so") && *file != path
         })
         .count();
@@ -93,7 +101,10 @@ impl Context for Theirs {
         // SAFETY: the context is never terminated.
         let raw = unsafe { (self.functions.zmq_socket)(self.raw.as_ptr(), kind as c_int) };
         let raw = NonNull::new(raw).ok_or_else(|| self.functions.failure("zmq_socket"))?;
-        Ok(TheirSocket { functions: self.functions, raw })
+        Ok(TheirSocket {
+            functions: self.functions,
+            raw,
+        })
     }
 }
 
@@ -108,7 +119,12 @@ impl Socket for TheirSocket {
         let read = self.functions.zmq_getsockopt;
         // SAFETY: the socket is open; the buffer is as long as stated.
         let result = unsafe {
-            read(self.raw.as_ptr(), LAST_ENDPOINT, name.as_mut_ptr().cast(), &raw mut len)
+            read(
+                self.raw.as_ptr(),
+                LAST_ENDPOINT,
+                name.as_mut_ptr().cast(),
+                &raw mut len,
+            )
         };
         self.functions.check("zmq_getsockopt", result)?;
         let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
@@ -135,7 +151,11 @@ impl Socket for TheirSocket {
         let send = self.functions.zmq_send;
         // SAFETY: the socket is open; the bytes can be read.
         let result = unsafe { send(self.raw.as_ptr(), bytes.as_ptr().cast(), bytes.len(), 0) };
-        if result < 0 { Err(self.functions.failure("zmq_send")) } else { Ok(()) }
+        if result < 0 {
+            Err(self.functions.failure("zmq_send"))
+        } else {
+            Ok(())
+        }
     }
 
     #[inline]
@@ -182,8 +202,12 @@ impl Socket for TheirSocket {
     }
 
     fn look(&mut self) -> Outcome<bool> {
-        let mut item =
-            PollItem { socket: self.raw.as_ptr(), fd: -1, events: POLLIN, revents: 0 };
+        let mut item = PollItem {
+            socket: self.raw.as_ptr(),
+            fd: -1,
+            events: POLLIN,
+            revents: 0,
+        };
         // SAFETY: one item, of an open socket.
         let result = unsafe { (self.functions.zmq_poll)(&raw mut item, 1, 0) };
         Ok(self.functions.check("zmq_poll", result)? > 0)
@@ -228,8 +252,7 @@ impl Socket for TheirSocket {
 impl TheirSocket {
     fn set_raw(&mut self, option: i32, at: *const c_void, len: usize) -> Outcome<()> {
         // SAFETY: the socket is open; `len` bytes can be read.
-        let result =
-            unsafe { (self.functions.zmq_setsockopt)(self.raw.as_ptr(), option, at, len) };
+        let result = unsafe { (self.functions.zmq_setsockopt)(self.raw.as_ptr(), option, at, len) };
         self.functions.check("zmq_setsockopt", result).map(drop)
     }
 
@@ -241,14 +264,25 @@ impl TheirSocket {
         }
         // SAFETY: no arguments.
         let code = unsafe { (self.functions.zmq_errno)() };
-        if code == libc::EAGAIN { Ok(None) } else { Err(self.functions.failure("zmq_recv")) }
+        if code == libc::EAGAIN {
+            Ok(None)
+        } else {
+            Err(self.functions.failure("zmq_recv"))
+        }
     }
 
     #[inline]
     fn recv_raw(&mut self, buffer: &mut [u8], flags: c_int) -> c_int {
         let recv = self.functions.zmq_recv;
         // SAFETY: the socket is open; the buffer is as long as stated.
-        unsafe { recv(self.raw.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len(), flags) }
+        unsafe {
+            recv(
+                self.raw.as_ptr(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                flags,
+            )
+        }
     }
 }
 
@@ -333,7 +367,11 @@ impl Functions {
 
     #[inline]
     fn check(&self, function: &str, result: c_int) -> Outcome<c_int> {
-        if result < 0 { Err(self.failure(function)) } else { Ok(result) }
+        if result < 0 {
+            Err(self.failure(function))
+        } else {
+            Ok(result)
+        }
     }
 }
 

@@ -56,11 +56,23 @@ impl Task {
     /// How many messages are received in all.
     #[must_use]
     pub fn delivered(&self) -> f64 {
-        self.count as f64 * if self.work == Work::FanOut { self.extent as f64 } else { 1.0 }
+        self.count as f64
+            * if self.work == Work::FanOut {
+                self.extent as f64
+            } else {
+                1.0
+            }
     }
 
     pub(crate) fn to_arguments(self) -> Vec<String> {
-        let Self { work, transport, size, extent, count, pinned } = self;
+        let Self {
+            work,
+            transport,
+            size,
+            extent,
+            count,
+            pinned,
+        } = self;
         vec![
             work.to_string(),
             transport.to_string(),
@@ -89,7 +101,9 @@ impl Task {
 /// The value with this name.
 fn find<T: fmt::Display + Copy>(values: &[T], name: &str) -> Outcome<T> {
     let found = values.iter().find(|value| value.to_string() == name);
-    found.copied().ok_or_else(|| Failure::new(format!("no {name} here")))
+    found
+        .copied()
+        .ok_or_else(|| Failure::new(format!("no {name} here")))
 }
 
 /// Finds a transport by its name.
@@ -189,10 +203,19 @@ impl Workload {
             _ => 300,
         };
         let label = format!("PUSH→PULL {transport} {}", bytes(size));
-        let rows = vec![Row { label, figure: "rate", unit: Unit::Rate, bar }];
+        let rows = vec![Row {
+            label,
+            figure: "rate",
+            unit: Unit::Rate,
+            bar,
+        }];
         Self {
             name: format!("thr-{transport}-{size}"),
-            task: Task { size, count, ..task(Work::Throughput, transport) },
+            task: Task {
+                size,
+                count,
+                ..task(Work::Throughput, transport)
+            },
             scaled: true,
             rows,
         }
@@ -205,9 +228,18 @@ impl Workload {
         let count = 400_000 / subscribers.max(1);
         Self {
             name: format!("fan-out-{subscribers}"),
-            task: Task { count, extent: subscribers, ..task(Work::FanOut, Transport::Tcp) },
+            task: Task {
+                count,
+                extent: subscribers,
+                ..task(Work::FanOut, Transport::Tcp)
+            },
             scaled: true,
-            rows: vec![Row { label, figure: "rate", unit: Unit::Rate, bar }],
+            rows: vec![Row {
+                label,
+                figure: "rate",
+                unit: Unit::Rate,
+                bar,
+            }],
         }
     }
 
@@ -224,7 +256,11 @@ impl Workload {
         };
         Self {
             name: format!("lat-{transport}{}", if pinned { "-pinned" } else { "" }),
-            task: Task { count: 2_000, pinned, ..task(Work::RoundTrip, transport) },
+            task: Task {
+                count: 2_000,
+                pinned,
+                ..task(Work::RoundTrip, transport)
+            },
             scaled: true,
             rows: vec![
                 row(&label, "latency", bar),
@@ -245,7 +281,11 @@ impl Workload {
         };
         Self {
             name: format!("burst-{length}"),
-            task: Task { count: 400, extent: length, ..task(Work::Burst, Transport::Tcp) },
+            task: Task {
+                count: 400,
+                extent: length,
+                ..task(Work::Burst, Transport::Tcp)
+            },
             scaled: false,
             rows: vec![row("median", "p50", median), row("p99", "p99", p99)],
         }
@@ -254,7 +294,11 @@ impl Workload {
     fn idle() -> Self {
         Self {
             name: "idle-1000".to_owned(),
-            task: Task { count: 10, extent: 1000, ..task(Work::Idle, Transport::Tcp) },
+            task: Task {
+                count: 10,
+                extent: 1000,
+                ..task(Work::Idle, Transport::Tcp)
+            },
             scaled: false,
             rows: vec![Row {
                 label: "1,000 silent sockets, 10 s: CPU".to_owned(),
@@ -268,7 +312,11 @@ impl Workload {
     fn memory() -> Self {
         Self {
             name: "memory-3000".to_owned(),
-            task: Task { extent: 3000, count: 1, ..task(Work::Memory, Transport::Tcp) },
+            task: Task {
+                extent: 3000,
+                count: 1,
+                ..task(Work::Memory, Transport::Tcp)
+            },
             scaled: false,
             rows: vec![Row {
                 label: "memory per idle connection, 3,000 to one PULL".to_owned(),
@@ -282,7 +330,10 @@ impl Workload {
     fn blocked() -> Self {
         Self {
             name: "blocked".to_owned(),
-            task: Task { count: 1000, ..task(Work::Blocked, Transport::Tcp) },
+            task: Task {
+                count: 1000,
+                ..task(Work::Blocked, Transport::Tcp)
+            },
             scaled: false,
             rows: vec![Row {
                 label: "receiver of 100 messages a second, 10 s: CPU".to_owned(),
@@ -318,7 +369,10 @@ pub fn workloads() -> Vec<Workload> {
         .into_iter()
         .map(|(transport, size, bar)| Workload::throughput(transport, size, AtLeast(bar)))
         .collect();
-    if let Some(tcp_64) = all.iter_mut().find(|workload| workload.name == "thr-tcp-64") {
+    if let Some(tcp_64) = all
+        .iter_mut()
+        .find(|workload| workload.name == "thr-tcp-64")
+    {
         tcp_64.rows.push(Row {
             label: "CPU per million 64 B messages, tcp, both processes".to_owned(),
             figure: "cpu",
@@ -343,7 +397,14 @@ pub fn workloads() -> Vec<Workload> {
 }
 
 fn task(work: Work, transport: Transport) -> Task {
-    Task { work, transport, size: 64, extent: 1, count: 1, pinned: false }
+    Task {
+        work,
+        transport,
+        size: 64,
+        extent: 1,
+        count: 1,
+        pinned: false,
+    }
 }
 
 fn bytes(size: usize) -> String {

@@ -8,8 +8,8 @@
 //! 2. *multipart*: parts of all lengths, empty ones in every place;
 //! 3. *sizes*: 0 B to 8 MiB, around every boundary of the framing;
 //! 4. *subscriptions* (PUB to SUB): only what matches, and no more after an unsubscribe;
-//! 5. *binder back*: the binding end dies and returns to its endpoint; what was sent meanwhile
-//!    is kept where the pattern keeps it;
+//! 5. *binder back* (not over inproc): the binding end dies and returns to its endpoint; what was
+//!    sent meanwhile is kept where the pattern keeps it;
 //! 6. *connecter back*: the connecting end dies and another connects;
 //! 7. *100 MB*: one message of it, once per transport, direction and version.
 
@@ -24,13 +24,13 @@ use std::time::{Duration, Instant};
 
 use crate::peer::Burst;
 use crate::script::{Part, Seen};
-use crate::side::{Event, Implementation, Side};
+use crate::side::{Event, Implementation, Side, Transport};
 use crate::{Failure, Outcome};
 
 /// Runs every conversation of `ours` with each of `theirs`, and writes the table. A conversation
 /// that fails, or that leaves a cell of its row empty, is a failure.
 pub fn run(ours: &dyn Implementation, theirs: &[&dyn Implementation], table: &Path) -> Outcome<()> {
-    let cells = Cell::all(theirs.len());
+    let cells = Cell::all(theirs);
     let rows: Vec<Mutex<Row>> = cells.iter().map(|_| Mutex::default()).collect();
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -113,12 +113,6 @@ const PATTERNS: [Pattern; 4] = [
     },
 ];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transport {
-    Tcp,
-    Ipc,
-}
-
 /// The coordinates of one conversation.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
@@ -130,11 +124,11 @@ struct Cell {
 }
 
 impl Cell {
-    fn all(theirs: usize) -> Vec<Self> {
+    fn all(theirs: &[&dyn Implementation]) -> Vec<Self> {
         let mut cells = Vec::new();
-        for theirs in 0..theirs {
+        for (theirs, implementation) in theirs.iter().enumerate() {
             for pattern in PATTERNS {
-                for transport in [Transport::Tcp, Transport::Ipc] {
+                for &transport in implementation.transports() {
                     for (ours_sends, ours_binds) in
                         [(true, true), (true, false), (false, true), (false, false)]
                     {
@@ -160,7 +154,7 @@ impl Cell {
             true,
             true,
             self.pattern.drops,
-            true,
+            self.transport != Transport::Inproc,
             true,
             pushes && self.ours_binds,
         ]
@@ -235,10 +229,10 @@ fn render(
         } else {
             (receiver.to_owned(), format!("{sender} →"))
         };
-        let transport = if cell.transport == Transport::Tcp {
-            "tcp"
-        } else {
-            "ipc"
+        let transport = match cell.transport {
+            Transport::Tcp => "tcp",
+            Transport::Ipc => "ipc",
+            Transport::Inproc => "inproc",
         };
         let binds = if cell.ours_binds { "ours" } else { "theirs" };
         let with = theirs[cell.theirs].name();
@@ -284,6 +278,7 @@ fn line(text: &mut String, line: String) {
 /// Two sockets that are being tried on each other.
 struct Conversation {
     pattern: Pattern,
+    transport: Transport,
     sender: Box<dyn Side>,
     receiver: Box<dyn Side>,
     sender_binds: bool,
@@ -301,6 +296,7 @@ impl Conversation {
         };
         let mut conversation = Self {
             pattern: cell.pattern,
+            transport: cell.transport,
             sender: sender.side()?,
             receiver: receiver.side()?,
             sender_binds: cell.ours_sends == cell.ours_binds,
@@ -470,7 +466,10 @@ impl Conversation {
 
     fn another_connecter(&mut self) -> Outcome<()> {
         self.connecter().vanish()?;
-        self.binder().event(Event::Disconnected, PATIENCE)?;
+        let reports = self.transport != Transport::Inproc;
+        if reports {
+            self.binder().event(Event::Disconnected, PATIENCE)?;
+        }
         if self.pattern.both_ways && self.binder().receive(PROBE)?.is_some() {
             return Err(Failure::new("a message of nobody"));
         }
@@ -480,7 +479,10 @@ impl Conversation {
         if self.sender_binds {
             self.subscribe_to_all()?;
         }
-        self.binder().event(Event::HandshakeSucceeded, PATIENCE)
+        if reports {
+            self.binder().event(Event::HandshakeSucceeded, PATIENCE)?;
+        }
+        Ok(())
     }
 
     /// Numbered messages in a row: each comes in once and in order.
@@ -722,6 +724,7 @@ fn bind_somewhere(binder: &mut dyn Side, transport: Transport) -> Outcome<String
                     process::id()
                 )
             }
+            Transport::Inproc => format!("inproc://{number}"),
         };
         match binder.bind(&endpoint) {
             Ok(bound) => return Ok(bound),

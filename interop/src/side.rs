@@ -98,10 +98,26 @@ pub enum Event {
     HandshakeSucceeded,
 }
 
+/// Where two sides meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// `tcp://`
+    Tcp,
+    /// `ipc://`
+    Ipc,
+    /// `inproc://`: no monitor reports anything, and who binds does not come back to its peers.
+    Inproc,
+}
+
 /// An implementation, which makes sides.
 pub trait Implementation: Send + Sync {
     /// Its name and version.
     fn name(&self) -> String;
+
+    /// Over what others meet its sides.
+    fn transports(&self) -> &'static [Transport] {
+        &[Transport::Tcp, Transport::Ipc]
+    }
 
     /// A new side, without a socket yet.
     fn side(&self) -> Outcome<Box<dyn Side>>;
@@ -197,7 +213,10 @@ impl Side for RealSide {
             Event::Disconnected => "disconnected",
             Event::HandshakeSucceeded => "handshake_succeeded",
         };
-        peer.event(socket, name, patience)
+        peer.event(socket, name, patience)?;
+        // What the I/O thread of a libzmq has done the socket learns in its calls, and a send looks
+        // once in a millisecond only: without this it goes on sending to a peer that has gone.
+        peer.ask(&format!("get {socket} events")).map(drop)
     }
 
     fn vanish(&mut self) -> Outcome<()> {

@@ -71,7 +71,9 @@ fn put(buffer: &mut [u8], at: usize, value: u64) {
 }
 
 fn get(buffer: &[u8], at: usize) -> u64 {
-    let bytes = buffer.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+    let bytes = buffer
+        .get(at..at + 8)
+        .and_then(|bytes| bytes.try_into().ok());
     bytes.map_or(u64::MAX, u64::from_le_bytes)
 }
 

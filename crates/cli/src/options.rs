@@ -10,10 +10,18 @@ use crate::Outcome;
 /// Prints it.
 pub(crate) fn print() -> Outcome<()> {
     let mut output = io::stdout().lock();
-    writeln!(output, "{:<28} {:>4}  {:<12} meaning", "option", "no.", "default")?;
+    writeln!(
+        output,
+        "{:<28} {:>4}  {:<12} meaning",
+        "option", "no.", "default"
+    )?;
     for option in OPTIONS {
         let (name, number) = (option.name, option.number);
-        writeln!(output, "{name:<28} {number:>4}  {:<12} {}", option.default, option.doc)?;
+        writeln!(
+            output,
+            "{name:<28} {number:>4}  {:<12} {}",
+            option.default, option.doc
+        )?;
     }
     Ok(())
 }

@@ -15,6 +15,11 @@ pub(crate) const FLUSH_GAP_US: u64 = 4;
 /// I/O thread: a write costs a fifth of a wake-up.
 pub(crate) const BURST_CREDITS: u32 = 2;
 
+/// Up to so many peers a message that goes to several is written as one that goes to one.
+pub(crate) const FEW_PEERS: usize = 4;
+/// Microseconds that a sending call writes to many peers in turn, then not for twice as long.
+pub(crate) const FAN_OUT_US: u64 = 20;
+
 /// While sends come fast, only each so-many-th looks at the clock.
 pub(crate) const CLOCK_MASK: u32 = 15;
 
@@ -30,6 +35,9 @@ pub(crate) const SPIN_PROBE_MASK: u32 = 15;
 pub(crate) const TICK_FIRST: Duration = Duration::from_micros(50);
 /// Its looks come at most this far apart while messages flow: the longest a tail may lie.
 pub(crate) const TICK_MAX: Duration = Duration::from_millis(1);
+/// With more connections than this to look at they come less often, so that looking takes a
+/// bounded share of the thread.
+pub(crate) const TICK_CONNECTIONS: u32 = 16;
 /// And this far apart while it waits for the end of the flow.
 pub(crate) const TICK_QUIET_MAX: Duration = Duration::from_micros(250);
 /// An I/O thread that was woken onto the sender's own CPU gives it away for this long.
@@ -58,6 +66,8 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections accepted in one visit to a listener.
 pub(crate) const ACCEPT_BATCH: usize = 64;
 
+/// To the next look at input that could not be read because the application was reading.
+pub(crate) const READ_TICK: Duration = Duration::from_millis(1);
 /// Looks at a connection whose peer has gone while the application was reading.
 pub(crate) const TRAIL_TICK: Duration = Duration::from_millis(1);
 /// Looks at a closing connection whose peer has not acknowledged everything.

@@ -107,6 +107,10 @@ impl Pattern for Pub {
         }
     }
 
+    fn topics_count(&self) -> usize {
+        self.trie.topics()
+    }
+
     fn set_no_drop(&mut self, on: bool) {
         self.distribute.set_no_drop(on);
     }

@@ -15,6 +15,8 @@ pub(crate) struct Trie {
     pipes: Vec<Subscriber>,
     /// Counts the messages that had to be looked up with care, to see a pipe again.
     round: u64,
+    /// Topics with at least one subscriber.
+    topics: usize,
 }
 
 /// What is known of a pipe, by its index.
@@ -48,6 +50,7 @@ impl Trie {
         if self.pipes.len() <= id.index() {
             self.pipes.resize(id.index() + 1, Subscriber::default());
         }
+        self.topics += usize::from(set.0.is_empty());
         let nodes = &mut self.pipes[id.index()].nodes;
         set.0.insert(
             position,
@@ -70,6 +73,7 @@ impl Trie {
             return false;
         };
         let place = set.0.remove(position).place as usize;
+        self.topics -= usize::from(set.0.is_empty());
         let nodes = &mut self.pipes[id.index()].nodes;
         nodes.swap_remove(place);
         if let Some(&moved) = nodes.get(place) {
@@ -91,9 +95,15 @@ impl Trie {
             let set = self.radix.value_mut(node);
             if let Ok(position) = set.position(id) {
                 set.0.remove(position);
+                self.topics -= usize::from(set.0.is_empty());
             }
             self.radix.prune(node);
         }
+    }
+
+    /// How many distinct topics there are.
+    pub(crate) fn topics(&self) -> usize {
+        self.topics
     }
 
     /// Calls `each` once with every pipe that has subscribed to a topic `bytes` begins with.

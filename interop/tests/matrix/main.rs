@@ -11,7 +11,7 @@ use ferromq_interop::side::{Implementation, Real, Side};
 use ferromq_interop::{Failure, Outcome};
 use ferromq_interop::{matrix, versions};
 
-use crate::ours::Ferromq;
+use crate::ours::{Ferromq, InProcess};
 
 fn real() -> Outcome<Vec<Real>> {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_libzmq-peer"));
@@ -30,6 +30,13 @@ fn ferromq_against_all() -> Outcome<()> {
     theirs.push(&Ferromq);
     let table = versions::target().join("interop-matrix.md");
     matrix::run(&Ferromq, &theirs, &table)
+}
+
+#[test]
+fn ferromq_within_a_process() -> Outcome<()> {
+    let ours = InProcess(ferromq::Context::new());
+    let table = versions::target().join("interop-inproc.md");
+    matrix::run(&ours, &[&ours], &table)
 }
 
 /// The harness itself: one real library against the other.

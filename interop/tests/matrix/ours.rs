@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ferromq::{AnySocket, Context, Error, Message, Monitor, SocketType};
 use ferromq_interop::script::{Part, Seen};
-use ferromq_interop::side::{Event, Implementation, Side};
+use ferromq_interop::side::{Event, Implementation, Side, Transport};
 use ferromq_interop::{Failure, Outcome};
 
 /// ferromq; who moves the bytes says the environment variable `FERROMQ_POLICY`.
@@ -18,16 +18,41 @@ impl Implementation for Ferromq {
     }
 
     fn side(&self) -> Outcome<Box<dyn Side>> {
-        Ok(Box::new(OurSide { open: None }))
+        Ok(Box::new(OurSide {
+            shared: None,
+            open: None,
+        }))
+    }
+}
+
+/// ferromq, all of it in one context.
+#[derive(Debug)]
+pub(crate) struct InProcess(pub(crate) Context);
+
+impl Implementation for InProcess {
+    fn name(&self) -> String {
+        "ferromq".to_owned()
+    }
+
+    fn transports(&self) -> &'static [Transport] {
+        &[Transport::Inproc]
+    }
+
+    fn side(&self) -> Outcome<Box<dyn Side>> {
+        Ok(Box::new(OurSide {
+            shared: Some(self.0.clone()),
+            open: None,
+        }))
     }
 }
 
 #[derive(Debug)]
 struct OurSide {
+    shared: Option<Context>,
     open: Option<Open>,
 }
 
-/// A socket in a context of its own, so that everything of it is gone when the context is.
+/// A socket; if in a context of its own, everything of it is gone when the context is.
 #[derive(Debug)]
 struct Open {
     socket: AnySocket,
@@ -49,7 +74,7 @@ impl Side for OurSide {
     fn open(&mut self, kind: &str) -> Outcome<()> {
         self.vanish()?;
         let kind = SocketType::from_name(kind).ok_or_else(|| Failure::new(kind))?;
-        let context = Context::new();
+        let context = self.shared.clone().unwrap_or_default();
         let builder = context
             .any_socket_builder(kind)
             .linger(Duration::ZERO)
@@ -127,6 +152,9 @@ impl Side for OurSide {
             return Ok(());
         };
         drop(open.socket);
+        if self.shared.is_some() {
+            return Ok(());
+        }
         open.context.terminate(Some(PATIENCE)).map_err(failure)
     }
 }

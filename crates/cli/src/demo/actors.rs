@@ -7,9 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferromq::{
-    Context, Event, Monitor, Multipart, Pair, Pub, Pull, Push, Rep, Req, Sub,
-};
+use ferromq::{Context, Event, Monitor, Multipart, Pair, Pub, Pull, Push, Rep, Req, Sub};
 
 use super::PATIENCE;
 use super::stage::{Line, Verb};
@@ -56,9 +54,19 @@ impl Part {
 
 /// A process of the demo.
 pub(crate) fn main(arguments: &[String]) -> Outcome<()> {
-    let [part, number, arguments @ ..] = arguments else { return Err("no part".into()) };
-    let part = Part::ALL.into_iter().find(|each| each.name() == part).ok_or("no such part")?;
-    play(part, Context::new(), Voice::of_process(number.parse()?), arguments);
+    let [part, number, arguments @ ..] = arguments else {
+        return Err("no part".into());
+    };
+    let part = Part::ALL
+        .into_iter()
+        .find(|each| each.name() == part)
+        .ok_or("no such part")?;
+    play(
+        part,
+        Context::new(),
+        Voice::of_process(number.parse()?),
+        arguments,
+    );
     Ok(())
 }
 
@@ -109,7 +117,9 @@ fn server(context: &Context, voice: &Voice, endpoint: &str) -> Outcome<()> {
     let mut rep = context.socket::<Rep>()?;
     let monitor = rep.monitor();
     let notes = voice.clone_mouth();
-    thread::Builder::new().name("monitor".into()).spawn(move || tell_events(&monitor, &notes))?;
+    thread::Builder::new()
+        .name("monitor".into())
+        .spawn(move || tell_events(&monitor, &notes))?;
     rep.connect(endpoint)?;
     for number in 1..=2 * QUESTIONS {
         let question = rep.recv_deadline(soon())?;
@@ -141,10 +151,10 @@ fn tell_events(monitor: &Monitor, notes: &Mouth) {
 fn publisher(context: &Context, voice: &Voice, endpoint: &str, name: &str) -> Outcome<()> {
     let mut publisher = context.socket::<Pub>()?;
     voice.say(Verb::Bound, &publisher.bind(endpoint)?);
-    for round in 0..2 {
+    for (round, mark) in MARKS.iter().enumerate() {
         // Again and again: nobody misses it, whenever he subscribes.
         while voice.hear_before(OFTEN)?.is_none() {
-            publisher.send(format!("{} {name}", MARKS[round]))?;
+            publisher.send(format!("{mark} {name}"))?;
         }
         for number in 1 + round * NUMBERS..=NUMBERS + round * NUMBERS {
             for topic in TOPICS {
@@ -162,7 +172,10 @@ fn publisher(context: &Context, voice: &Voice, endpoint: &str, name: &str) -> Ou
 fn subscriber(context: &Context, voice: &Voice, endpoints: [&str; 2]) -> Outcome<()> {
     let [weather, sport, _news] = TOPICS;
     let mut sub = context.socket::<Sub>()?;
-    voice.say(Verb::Note, &format!("subscribes to {weather:?} and {sport:?}"));
+    voice.say(
+        Verb::Note,
+        &format!("subscribes to {weather:?} and {sport:?}"),
+    );
     for topic in [weather, sport, END, MARKS[0]] {
         sub.subscribe(topic)?;
     }
@@ -204,7 +217,9 @@ fn both(next: &mut impl FnMut() -> Outcome<String>, mark: &str) -> Outcome<()> {
     let (mut a, mut b) = (false, false);
     while !(a && b) {
         let text = next()?;
-        let Some((topic, name)) = text.split_once(' ') else { continue };
+        let Some((topic, name)) = text.split_once(' ') else {
+            continue;
+        };
         if topic == mark {
             a |= name == "A";
             b |= name == "B";
@@ -258,7 +273,11 @@ fn customer(context: &Context, voice: &Voice, endpoint: &str) -> Outcome<()> {
     pair.send_deadline(order, soon())?;
     let receipt = pair.recv_multipart_deadline(soon())?;
     voice.say(Verb::Received, &show(&receipt));
-    if !receipt.iter().map(AsRef::as_ref).eq(ORDER.iter().map(|part| part.as_bytes())) {
+    if !receipt
+        .iter()
+        .map(AsRef::as_ref)
+        .eq(ORDER.iter().map(|part| part.as_bytes()))
+    {
         return Err("the receipt differs".into());
     }
     Ok(())
@@ -276,7 +295,9 @@ fn shop(context: &Context, voice: &Voice, endpoint: &str) -> Outcome<()> {
 }
 
 fn show(message: &Multipart) -> String {
-    let parts = message.iter().map(|part| format!("[{}]", String::from_utf8_lossy(part)));
+    let parts = message
+        .iter()
+        .map(|part| format!("[{}]", String::from_utf8_lossy(part)));
     parts.collect::<Vec<_>>().join(" ")
 }
 
@@ -311,11 +332,20 @@ impl Voice {
             // Whoever started this is gone.
             process::exit(3);
         });
-        Self { mouth: Mouth { actor, stage: None }, words }
+        Self {
+            mouth: Mouth { actor, stage: None },
+            words,
+        }
     }
 
     pub(super) fn of_thread(actor: usize, stage: Sender<Line>, words: Receiver<String>) -> Self {
-        Self { mouth: Mouth { actor, stage: Some(stage) }, words }
+        Self {
+            mouth: Mouth {
+                actor,
+                stage: Some(stage),
+            },
+            words,
+        }
     }
 
     fn clone_mouth(&self) -> Mouth {
@@ -328,7 +358,8 @@ impl Voice {
 
     /// The next word.
     fn hear(&self) -> Outcome<String> {
-        self.hear_before(PATIENCE)?.ok_or_else(|| "nobody says how to go on".into())
+        self.hear_before(PATIENCE)?
+            .ok_or_else(|| "nobody says how to go on".into())
     }
 
     /// The next word, if one is said in that time.
@@ -343,12 +374,19 @@ impl Voice {
 
 impl Mouth {
     fn say(&self, verb: Verb, text: &str) {
-        let line = Line { actor: self.actor, verb, text: text.to_owned() };
+        let line = Line {
+            actor: self.actor,
+            verb,
+            text: text.to_owned(),
+        };
         // Where nobody listens any more, the play is over.
         match &self.stage {
             Some(stage) => stage.send(line).ok(),
             // In one piece.
-            None => io::stdout().lock().write_all(format!("{line}\n").as_bytes()).ok(),
+            None => io::stdout()
+                .lock()
+                .write_all(format!("{line}\n").as_bytes())
+                .ok(),
         };
     }
 }

@@ -10,7 +10,7 @@ use super::stage::Screen;
 use crate::Outcome;
 
 /// Rates and round trips of 64-byte messages over each transport.
-pub(super) fn show(screen: &mut Screen) -> Outcome<()> {
+pub(super) fn show(screen: &Screen) -> Outcome<()> {
     screen.title("how fast, here and now: 64 B messages, two processes (inproc: two threads)")?;
     screen.line("           messages/s    one way: mean       p50       p99")?;
     for transport in [Transport::Tcp, Transport::Ipc, Transport::Inproc] {

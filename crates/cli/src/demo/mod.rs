@@ -14,9 +14,9 @@ mod scenes;
 mod stage;
 
 use std::io::{self, Write};
-use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, process};
 
 use crate::Outcome;
 use scenes::Transport;
@@ -30,24 +30,38 @@ pub(crate) const ROLE_COMMAND: &str = "demo-role";
 /// Plays everything. An error if anything was lost that should not have been.
 pub(crate) fn run() -> Outcome<()> {
     let begin = Instant::now();
-    thread::Builder::new().name("watchdog".into()).spawn(watch)?;
+    thread::Builder::new()
+        .name("watchdog".into())
+        .spawn(watch)?;
     let mut screen = Screen::open()?;
+    fs::create_dir(scenes::folder())?;
+    let played = play(&mut screen);
+    // What was killed has left its socket behind.
+    fs::remove_dir_all(scenes::folder())?;
+    played?;
+    screen.summary(begin.elapsed().as_secs_f64())
+}
+
+fn play(screen: &mut Screen) -> Outcome<()> {
     for transport in [Transport::Tcp, Transport::Ipc, Transport::Inproc] {
-        scenes::echo(transport, &mut screen)?;
-        scenes::subscriber(transport, &mut screen)?;
-        scenes::pipeline(transport, &mut screen)?;
-        scenes::multipart(transport, &mut screen)?;
+        scenes::echo(transport, screen)?;
+        scenes::subscriber(transport, screen)?;
+        scenes::pipeline(transport, screen)?;
+        scenes::multipart(transport, screen)?;
     }
-    figures::show(&mut screen)?;
-    let seconds = begin.elapsed().as_secs_f64();
-    screen.summary(seconds)
+    figures::show(screen)
 }
 
 /// Ends it if it does not end by itself; the other processes end with this one.
 fn watch() {
     thread::sleep(LONGEST);
     // Where nobody can be told, the code still says it.
-    writeln!(io::stderr(), "ferromq: the demo hangs; given up after {LONGEST:?}").ok();
+    writeln!(
+        io::stderr(),
+        "ferromq: the demo hangs; given up after {LONGEST:?}"
+    )
+    .ok();
+    fs::remove_dir_all(scenes::folder()).ok();
     process::exit(2);
 }
 

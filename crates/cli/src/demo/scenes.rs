@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is played, and what must come of it.
 
-use std::fmt;
-use std::process;
+use std::path::PathBuf;
+use std::{env, fmt, process};
 
 use super::actors::{NUMBERS, Part, QUESTIONS, TASKS, TOPICS};
 use super::stage::{Screen, Stage, Verb};
@@ -32,8 +32,7 @@ impl Transport {
         match self {
             Self::Tcp => "tcp://127.0.0.1:*".to_owned(),
             Self::Ipc => {
-                let path = std::env::temp_dir().join(format!("ferromq-{}-{name}", process::id()));
-                format!("ipc://{}", path.display())
+                format!("ipc://{}", folder().join(name).display())
             }
             Self::Inproc => format!("inproc://{name}"),
         }
@@ -43,6 +42,11 @@ impl Transport {
         screen.title(&format!("{self}: {title}"))?;
         Stage::new(screen, self != Self::Inproc)
     }
+}
+
+/// Where ipc sockets lie; to be made before and removed afterwards.
+pub(super) fn folder() -> PathBuf {
+    env::temp_dir().join(format!("ferromq-demo-{}", process::id()))
 }
 
 /// A server that connects, and two clients that bind, one after the other.
@@ -65,9 +69,15 @@ pub(super) fn echo(transport: Transport, screen: &mut Screen) -> Outcome<()> {
     stage.exit(second)?;
     stage.exit(server)?;
 
-    let all: Vec<_> = (1..=2 * QUESTIONS).map(|number| format!("Hello {number}")).collect();
+    let all: Vec<_> = (1..=2 * QUESTIONS)
+        .map(|number| format!("Hello {number}"))
+        .collect();
     same("questions", &stage.said(&[server], Verb::Received), &all)?;
-    same("answers", &stage.said(&[client, second], Verb::Received), &all)?;
+    same(
+        "answers",
+        &stage.said(&[client, second], Verb::Received),
+        &all,
+    )?;
     stage.close(2 * all.len());
     Ok(())
 }
@@ -139,10 +149,16 @@ pub(super) fn pipeline(transport: Transport, screen: &mut Screen) -> Outcome<()>
         for name in names {
             // In turns: the first has those with odd numbers.
             let numbers = (1..=TASKS).skip(at).step_by(pullers.len());
-            let expected: Vec<_> = numbers.map(|number| format!("task {name}{number}")).collect();
+            let expected: Vec<_> = numbers
+                .map(|number| format!("task {name}{number}"))
+                .collect();
             let mut received = stage.said(&[*puller], Verb::Received);
             received.retain(|text| text.contains(name));
-            same(&format!("tasks of {name} at puller {}", at + 1), &received, &expected)?;
+            same(
+                &format!("tasks of {name} at puller {}", at + 1),
+                &received,
+                &expected,
+            )?;
         }
     }
     stage.close(names.len() * TASKS);

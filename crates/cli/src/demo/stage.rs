@@ -81,7 +81,11 @@ impl Line {
         let actor = words.next()?.parse().ok()?;
         let name = words.next()?;
         let verb = Verb::ALL.into_iter().find(|verb| verb.name() == name)?;
-        Some(Self { actor, verb, text: words.next()?.to_owned() })
+        Some(Self {
+            actor,
+            verb,
+            text: words.next()?.to_owned(),
+        })
     }
 }
 
@@ -126,7 +130,15 @@ impl<'a> Stage<'a> {
             }
         });
         let context = (!processes).then(Context::new);
-        Ok(Self { screen, actors: Vec::new(), lines, sender, pipe, context, script: Vec::new() })
+        Ok(Self {
+            screen,
+            actors: Vec::new(),
+            lines,
+            sender,
+            pipe,
+            context,
+            script: Vec::new(),
+        })
     }
 
     /// A new actor. Its number counts from 0.
@@ -138,7 +150,10 @@ impl<'a> Stage<'a> {
             let voice = Voice::of_thread(number, self.sender.clone(), words);
             let context = context.clone();
             let play = move || actors::play(part, context, voice, &arguments);
-            Body::Thread(Some(thread::Builder::new().name(name.into()).spawn(play)?), to_actor)
+            Body::Thread(
+                Some(thread::Builder::new().name(name.into()).spawn(play)?),
+                to_actor,
+            )
         } else {
             let child = Command::new(env::current_exe()?)
                 .args([ROLE_COMMAND, part.name(), &number.to_string()])
@@ -268,7 +283,10 @@ impl Drop for Stage<'_> {
 }
 
 fn join(thread: &mut Option<JoinHandle<()>>) -> Outcome<()> {
-    thread.take().map_or(Ok(()), JoinHandle::join).map_err(|_panic| "a thread panicked".into())
+    thread
+        .take()
+        .map_or(Ok(()), JoinHandle::join)
+        .map_err(|_panic| "a thread panicked".into())
 }
 
 /// The screen.
@@ -283,24 +301,30 @@ impl Screen {
     /// In colour on a terminal only.
     pub(super) fn open() -> Outcome<Self> {
         let coloured = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
-        let mut screen = Self { coloured, messages: 0, scenes: 0 };
+        let mut screen = Self {
+            coloured,
+            messages: 0,
+            scenes: 0,
+        };
         let version = env!("CARGO_PKG_VERSION");
-        screen.line(&format!("ferromq {version}: services, publishers, pipelines"))?;
+        screen.line(&format!(
+            "ferromq {version}: services, publishers, pipelines"
+        ))?;
         Ok(screen)
     }
 
     /// The title of a scene.
-    pub(super) fn title(&mut self, text: &str) -> Outcome<()> {
+    pub(super) fn title(&self, text: &str) -> Outcome<()> {
         let text = self.paint(BOLD, text);
         self.line(&format!("\n{text}"))
     }
 
     /// A line as it is.
-    pub(super) fn line(&mut self, text: &str) -> Outcome<()> {
+    pub(super) fn line(&self, text: &str) -> Outcome<()> {
         Ok(writeln!(io::stdout().lock(), "{text}")?)
     }
 
-    fn show(&mut self, actor: usize, name: &str, line: &Line) -> Outcome<()> {
+    fn show(&self, actor: usize, name: &str, line: &Line) -> Outcome<()> {
         let verb = match line.verb {
             Verb::Note => "",
             Verb::Ready | Verb::Done | Verb::Failed => return Ok(()),
@@ -309,24 +333,30 @@ impl Screen {
         self.act(actor, name, verb, &line.text)
     }
 
-    fn event(&mut self, actor: usize, name: &str, text: &str) -> Outcome<()> {
+    fn event(&self, actor: usize, name: &str, text: &str) -> Outcome<()> {
         let text = self.paint(RED, text);
         self.act(actor, name, "", &text)
     }
 
-    fn act(&mut self, actor: usize, name: &str, verb: &str, text: &str) -> Outcome<()> {
+    fn act(&self, actor: usize, name: &str, verb: &str, text: &str) -> Outcome<()> {
         let name = self.paint(COLOURS[actor % COLOURS.len()], &format!("{name:<20}"));
         let verb = if verb.is_empty() { "*" } else { verb };
         self.line(&format!("  {name} {verb:<9} {text}"))
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
-        if self.coloured { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.coloured {
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// How it went.
-    pub(super) fn summary(&mut self, seconds: f64) -> Outcome<()> {
-        let Self { messages, scenes, .. } = *self;
+    pub(super) fn summary(&self, seconds: f64) -> Outcome<()> {
+        let Self {
+            messages, scenes, ..
+        } = *self;
         self.title(&format!(
             "{scenes} scenes, {messages} messages: all that were to arrive did, in order, and no \
              others; {seconds:.1} s"
@@ -345,7 +375,11 @@ mod tests {
     #[test]
     fn lines_survive_the_pipe() {
         for (verb, text) in [(Verb::Received, "weather from A"), (Verb::Done, "")] {
-            let line = Line { actor: 3, verb, text: text.to_owned() };
+            let line = Line {
+                actor: 3,
+                verb,
+                text: text.to_owned(),
+            };
             assert_eq!(Line::parse(&line.to_string()), Some(line));
         }
         assert_eq!(Line::parse("thread panicked"), None);

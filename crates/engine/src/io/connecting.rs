@@ -178,14 +178,19 @@ impl IoThread {
         self.schedule(id);
     }
 
-    /// The wait for another attempt is over.
+    /// The wait for another attempt, to connect or to read, is over.
     pub(super) fn retry(&mut self, id: u64) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.retry_at = None;
         match session.state {
             State::Waiting => self.connect(id),
             State::Trailing => self.trailing_event(id),
-            State::Resolving | State::Connecting | State::Greeting(_) | State::Ready => {}
+            State::Ready => {
+                if let Some(connection) = session.connection.clone() {
+                    self.look_after(&connection);
+                }
+            }
+            State::Resolving | State::Connecting | State::Greeting(_) => {}
         }
     }
 }

@@ -219,7 +219,7 @@ impl IoThread {
             Linger::Forever => None,
             Linger::For(time) => Some(self.now + time),
         };
-        session.closing = Some(Closing { deadline, tick: CLOSE_TICK, shut: false });
+        session.closing = Some(Closing { deadline, look_at: None, tick: CLOSE_TICK, shut: false });
         session.heartbeat = None;
         self.unwatch(id);
         self.schedule(id);
@@ -232,7 +232,11 @@ impl IoThread {
 
     /// A closing session: is it done, and if not, what does it wait for?
     pub(super) fn go_on_closing(&mut self, id: u64) {
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Some(closing) = session.closing.as_mut() {
+            closing.look_at = None;
+        }
+        let session = &*session;
         let Some(connection) = session.connection.clone() else {
             self.finish_close(id);
             return;
@@ -260,7 +264,7 @@ impl IoThread {
             }
             Some(Pumped::Blocked) => self.want(id, Interest::WRITE | Interest::READ),
             // Others have their turn first.
-            Some(Pumped::Paused) => self.schedule_at(self.now + Duration::from_micros(1), id),
+            Some(Pumped::Paused) => self.look_at_closing(id, Duration::from_micros(1)),
             Some(Pumped::Offline) | None => self.tick_closing(id),
         }
         self.discard_input(id);
@@ -287,12 +291,20 @@ impl IoThread {
     }
 
     fn tick_closing(&mut self, id: u64) {
-        let now = self.now;
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(closing) = session.closing.as_mut() else { return };
-        let at = now + closing.tick;
-        closing.tick = (closing.tick * 2).min(CLOSE_TICK_MAX);
-        self.schedule_at(at, id);
+        let tick = closing.tick;
+        closing.tick = (tick * 2).min(CLOSE_TICK_MAX);
+        self.look_at_closing(id, tick);
+    }
+
+    fn look_at_closing(&mut self, id: u64, after: Duration) {
+        let at = self.now + after;
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Some(closing) = session.closing.as_mut() {
+            closing.look_at = Some(at);
+            self.schedule(id);
+        }
     }
 
     /// Reads and forgets what the peer still sends.

@@ -15,6 +15,7 @@ use ferromq_os::epoll::{Events, Interest};
 use ferromq_pipe::interest;
 
 use super::thread::IoThread;
+use super::traffic::tell_readable;
 use crate::command::Order;
 use crate::connection::Absorbed;
 use crate::shared::{BELL, SocketShared};
@@ -205,8 +206,9 @@ impl IoThread {
                 if let Some(session) = self.sessions.get(&session)
                     && let Some(connection) = &session.connection
                 {
-                    super::traffic::tell_readable(&session.socket, connection);
+                    tell_readable(&session.socket, connection);
                 }
+                self.read_later(session);
             }
         }
     }

@@ -65,8 +65,9 @@ impl Watch {
 
     /// What has happened since the last look: whether the application has stopped leaving things
     /// behind for two looks in a row.
-    pub(crate) fn look(&mut self, now: Instant, taken: u64, flushes: u32) -> bool {
-        use crate::tuning::{TICK_MAX, TICK_QUIET_MAX};
+    pub(crate) fn look(&mut self, now: Instant, taken: u64, flushes: u32, crowd: u32) -> bool {
+        use crate::tuning::{TICK_CONNECTIONS, TICK_MAX, TICK_QUIET_MAX};
+        let stretch = crowd.div_ceil(TICK_CONNECTIONS).max(1);
         let messages = taken - self.taken;
         let own = u64::from(flushes.wrapping_sub(self.flushes));
         self.taken = taken;
@@ -74,10 +75,10 @@ impl Watch {
         // A sender that writes each message itself leaves nothing to look after.
         if messages > own + 1 {
             self.quiet = 0;
-            self.tick = (self.tick * 2).min(TICK_MAX);
+            self.tick = (self.tick * 2).min(TICK_MAX * stretch);
         } else {
             self.quiet = self.quiet.saturating_add(1);
-            self.tick = (self.tick * 2).min(TICK_QUIET_MAX);
+            self.tick = (self.tick * 2).min(TICK_QUIET_MAX * stretch);
         }
         self.due = now + self.tick;
         self.quiet >= 2
@@ -96,6 +97,8 @@ impl Watch {
 pub(crate) struct Closing {
     /// When it ends in any case.
     pub(crate) deadline: Option<Instant>,
+    /// When to look how far it is.
+    pub(crate) look_at: Option<Instant>,
     pub(crate) tick: Duration,
     pub(crate) shut: bool,
 }
@@ -124,6 +127,8 @@ pub(crate) struct Session {
     pub(crate) heard: u64,
     pub(crate) watch: Option<Watch>,
     pub(crate) closing: Option<Closing>,
+    /// The timer that is set.
+    pub(crate) scheduled: Option<Instant>,
     /// What the descriptor is registered for; `None` if it is not registered.
     pub(crate) registered: Option<Interest>,
     /// Messages handed to the kernel when the socket was last woken for room.
@@ -157,6 +162,7 @@ impl Session {
             heard: 0,
             watch: None,
             closing: None,
+            scheduled: None,
             registered: None,
             woken_at: 0,
         }
@@ -181,6 +187,7 @@ impl Session {
             self.retry_at,
             self.heartbeat.as_ref().and_then(Heartbeat::poll_timeout),
             self.closing.as_ref().and_then(|closing| closing.deadline),
+            self.closing.as_ref().and_then(|closing| closing.look_at),
         ]
         .into_iter()
         .flatten()

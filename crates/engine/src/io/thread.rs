@@ -190,7 +190,10 @@ impl IoThread {
 
     /// Makes sure that a session is looked at when its next deadline comes.
     pub(super) fn schedule(&mut self, id: u64) {
-        if let Some(at) = self.sessions.get(&id).and_then(Session::deadline) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(at) = session.deadline() else { return };
+        if session.scheduled.is_none_or(|scheduled| at < scheduled) {
+            session.scheduled = Some(at);
             self.timers.push(Reverse((at, id)));
         }
     }
@@ -205,7 +208,12 @@ impl IoThread {
                 return;
             }
             self.timers.pop();
-            if self.sessions.contains_key(&id) {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                // Another entry, for an earlier time, has taken this one's place.
+                if session.scheduled != Some(at) {
+                    continue;
+                }
+                session.scheduled = None;
                 self.guarded(id, |thread| thread.session_timer(id));
             } else if self.listeners.contains_key(&id) {
                 self.listener_timer(id);
@@ -226,7 +234,7 @@ impl IoThread {
             self.connect_timed_out(id);
         } else if due(session.retry_at) {
             self.retry(id);
-        } else if session.closing.is_some() {
+        } else if session.closing.as_ref().is_some_and(|closing| due(closing.look_at)) {
             self.go_on_closing(id);
         } else if session.heartbeat.is_some() {
             self.beat(id);

@@ -22,7 +22,7 @@ use crate::command::News;
 use crate::connection::{Absorbed, Connection, Pumped};
 use crate::policy::Policy;
 use crate::shared::SocketShared;
-use crate::tuning::{SCRATCH, VISIT_BYTES, YIELD_US};
+use crate::tuning::{READ_TICK, SCRATCH, VISIT_BYTES, YIELD_US};
 
 impl IoThread {
     /// A connection has just become ready: sends what has been waiting for it, and sees to its
@@ -159,10 +159,11 @@ impl IoThread {
             self.pump(id)
         };
         let taken = connection.try_tx().map(|tx| tx.drain.taken());
+        let crowd = u32::try_from(self.watched.len()).unwrap_or(u32::MAX);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(watch) = session.watch.as_mut() else { return };
         let flushes = connection.app_flushes.load(Relaxed);
-        let quiet = taken.is_some_and(|taken| watch.look(now, taken, flushes));
+        let quiet = taken.is_some_and(|taken| watch.look(now, taken, flushes, crowd));
         match pumped {
             Some(Pumped::Failed) => self.found_lost(id),
             // The kernel says when it takes more; no look until then.
@@ -265,7 +266,23 @@ impl IoThread {
             }
             Some(Absorbed::Fault(fault)) => self.give_up_for(id, fault),
             Some(Absorbed::Paused) => self.read_on(id),
-            Some(Absorbed::Empty | Absorbed::Full) | None => {}
+            Some(Absorbed::Empty | Absorbed::Full) => {}
+            None => self.read_later(id),
+        }
+    }
+
+    /// The application was reading, perhaps for the last time before it goes away, and perhaps
+    /// before the last of what is there now had come.
+    pub(super) fn read_later(&mut self, id: u64) {
+        let at = self.now + READ_TICK;
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if !session.socket.reads_itself || !matches!(session.state, State::Ready) {
+            return;
+        }
+        if let Some(connection) = &session.connection {
+            connection.unread.store(true, Relaxed);
+            session.retry_at = Some(at);
+            self.schedule(id);
         }
     }
 
@@ -343,7 +360,10 @@ impl IoThread {
 
     /// Looks through what the application has read and not received: PINGs must not wait for it.
     pub(super) fn look_through(&mut self, connection: &Arc<Connection>) {
-        let Some(mut rx) = connection.try_rx() else { return };
+        let Some(mut rx) = connection.try_rx() else {
+            self.read_later(connection.id);
+            return;
+        };
         let mut ttl = None;
         let walked = rx.fill.walk(&mut |seen| answer(seen, connection, &mut ttl));
         drop(rx);

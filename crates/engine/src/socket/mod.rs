@@ -117,6 +117,12 @@ struct Pace {
     probe: u32,
     /// The last write that time asked for, on any connection.
     last_flush: u64,
+    /// For messages to many: whose turn it is to be written to, how many messages there have
+    /// been, which of them look at the clock, and when one last did.
+    fan_turn: usize,
+    fan_count: u32,
+    fan_mask: u32,
+    last_look: u64,
 }
 
 impl Pace {
@@ -129,6 +135,10 @@ impl Pace {
             score: 0,
             probe: 0,
             last_flush: 0,
+            fan_turn: 0,
+            fan_count: 0,
+            fan_mask: 0,
+            last_look: 0,
         }
     }
 }
@@ -146,7 +156,7 @@ impl Socket {
             .map_err(|_error| Code::TooManySockets)?;
         let mut pipes = Pipes::new();
         pipes.may_refresh = drops_when_full(socket_type);
-        let mut socket = Self {
+        Ok(Self {
             context,
             shared: Arc::new(shared),
             options,
@@ -168,9 +178,7 @@ impl Socket {
             last_refresh: None,
             pace: Pace::new(policy),
             closed: false,
-        };
-        socket.pipes.may_refresh = socket.drops_when_full();
-        Ok(socket)
+        })
     }
 
     pub(crate) fn shared(&self) -> &Arc<SocketShared> {

@@ -19,7 +19,7 @@ use super::{CREDITS, Socket, Wait, drops_when_full};
 use crate::command::Order;
 use crate::connection::Pumped;
 use crate::policy::Policy;
-use crate::tuning::{CLOCK_MASK, FLUSH_BYTES, REFRESH};
+use crate::tuning::{CLOCK_MASK, FAN_OUT_US, FEW_PEERS, FLUSH_BYTES, FLUSH_GAP_US, REFRESH};
 
 impl Socket {
     /// Sends a part of a message; `more` follow in the next calls. A message is taken out of
@@ -143,13 +143,62 @@ impl Socket {
     fn after_send(&mut self, sent: Sent) {
         match sent {
             Sent::To(id) => self.sent(id),
-            Sent::Many => {
-                for index in 0..self.pattern.touched().len() {
-                    let id = self.pattern.touched()[index];
-                    self.sent(id);
-                }
-            }
+            Sent::Many => self.sent_to_many(),
             Sent::Nowhere => {}
+        }
+    }
+
+    /// A message is in the queues of several pipes. Writing it to each at once would cost a system
+    /// call per peer and message: with more than a few, batches are written, the I/O thread is
+    /// promised to look after the rest, and what time allows is written here, in turn.
+    fn sent_to_many(&mut self) {
+        let count = self.pattern.touched().len();
+        if count <= FEW_PEERS {
+            for index in 0..count {
+                let id = self.pattern.touched()[index];
+                self.sent(id);
+            }
+            return;
+        }
+        for index in 0..count {
+            let id = self.pattern.touched()[index];
+            let Some(Some(Link::Wire(wire))) = self.links.get_mut(id.index()) else {
+                self.sent(id);
+                continue;
+            };
+            let Some(pipe) = self.pipes.get(id) else { continue };
+            let unflushed = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
+            let messages = pipe.writer.messages().wrapping_sub(wire.flushed_messages);
+            if unflushed >= FLUSH_BYTES || messages >= pipe.limit() {
+                self.flush(id);
+            } else if !wire.connection.arming.covers() {
+                self.arm(id);
+            }
+        }
+        self.pace.fan_count = self.pace.fan_count.wrapping_add(1);
+        if self.pace.fan_count & self.pace.fan_mask == 0 {
+            self.write_to_some(count);
+        }
+    }
+
+    /// Writes to a few of many peers, if that has not been done just now.
+    fn write_to_some(&mut self, count: usize) {
+        let now = ticks();
+        let per_us = self.pace.gap / FLUSH_GAP_US;
+        let quick = now.wrapping_sub(self.pace.last_look) < self.pace.gap / 8;
+        self.pace.last_look = now;
+        self.pace.fan_mask = if quick { CLOCK_MASK } else { 0 };
+        // At most a third of the time goes into this.
+        if now.wrapping_sub(self.pace.last_flush) < 2 * FAN_OUT_US * per_us {
+            return;
+        }
+        for _ in 0..count {
+            self.pace.fan_turn = (self.pace.fan_turn + 1) % count;
+            let id = self.pattern.touched()[self.pace.fan_turn];
+            self.flush(id);
+            if ticks().wrapping_sub(now) > FAN_OUT_US * per_us {
+                return;
+            }
         }
     }
 

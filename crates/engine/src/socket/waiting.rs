@@ -221,11 +221,17 @@ impl Socket {
             || for_room && {
                 self.make_room();
                 self.pipes.may_refresh = true;
-                let room = self.pattern.can_send(&mut self.pipes);
+                let room = self.pattern.can_send(&mut self.pipes) && !self.waits_for_all();
                 self.pipes.may_refresh = drops_when_full(self.socket_type());
                 room
             };
         Ok((!ready).then_some(ticket))
+    }
+
+    /// A publisher that may not drop waits until no queue is full.
+    fn waits_for_all(&self) -> bool {
+        let full = |id| self.pipes.get(id).is_some_and(|pipe| !pipe.has_room_as_seen());
+        self.options.xpub_nodrop && self.pipes.ids().any(full)
     }
 
     /// Whether anything has come while the wait was announced.

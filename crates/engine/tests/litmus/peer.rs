@@ -77,6 +77,7 @@ impl Drop for Listener {
 
 impl Peer {
     pub fn tcp(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(8))).unwrap();
         Self { stream: Box::new(stream) }

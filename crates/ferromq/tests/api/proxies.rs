@@ -3,7 +3,9 @@
 
 use std::thread;
 
-use ferromq::{Error, Multipart, Pair, Pub, Pull, Push, Rep, Req, Sub, proxy, proxy_steerable};
+use ferromq::{
+    Error, Multipart, Pair, Pub, Pull, Push, Rep, Req, Socket, Sub, proxy, proxy_steerable,
+};
 
 use crate::{await_topics, each, open, pair, unique};
 
@@ -14,16 +16,19 @@ fn streamer_with_capture() {
         let (mut backend, mut target) = pair::<Push, Pull>(context, &unique());
         let (mut capture, mut seen) = pair::<Push, Pull>(context, &unique());
         let running = thread::spawn(move || proxy(&mut frontend, &mut backend, Some(&mut capture)));
-        for number in 0..2000u32 {
-            source.send([&number.to_be_bytes()[..], b"body"]).unwrap();
+        let expect = |target: &mut Socket<Pull>, number: u32| {
+            let expected = Multipart::from_iter([&number.to_be_bytes()[..], b"body"]);
+            assert_eq!(target.recv_multipart().unwrap(), expected);
+        };
+        for number in 0..2500u32 {
+            if number < 2000 {
+                source.send([&number.to_be_bytes()[..], b"body"]).unwrap();
+            }
             if number >= 500 {
-                let expected = [&(number - 500).to_be_bytes()[..], b"body"];
-                let expected = Multipart::from_iter(expected);
-                assert_eq!(target.recv_multipart().unwrap(), expected);
-                assert_eq!(seen.recv_multipart().unwrap(), expected);
+                expect(&mut target, number - 500);
+                expect(&mut seen, number - 500);
             }
         }
-        drop((target, seen));
         context.shutdown();
         assert_eq!(running.join().unwrap(), Err(Error::Terminated));
     });

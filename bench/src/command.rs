@@ -195,6 +195,7 @@ fn table(arguments: &Table, against: Option<PathBuf>) -> Outcome<()> {
     };
     let against = against.map(Choice::Theirs);
     let (mut csv, mut missed, mut failed) = (CSV_HEAD.to_owned(), 0, 0);
+    let load = load();
     print(&head(&theirs))?;
     for workload in chosen {
         match measure(
@@ -218,12 +219,24 @@ fn table(arguments: &Table, against: Option<PathBuf>) -> Outcome<()> {
             fs::write(file, &csv)?;
         }
     }
+    print(&format!(
+        "\nMedians of {} runs of each library in turn; ratio: median of the pairs [least–most]. Load \
+         of the machine before and after: {load}, {}.\n",
+        arguments.runs,
+        self::load()
+    ))?;
     if failed > 0 || (arguments.strict && missed > 0) {
         return Err(Failure::new(format!(
             "{failed} failed, {missed} bars missed"
         )));
     }
     Ok(())
+}
+
+/// How busy the machine is: figures of a busy one are no good.
+fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// Runs on their own: every figure of each, and the medians.

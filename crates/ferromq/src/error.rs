@@ -220,6 +220,9 @@ impl error::Error for Error {}
 
 /// A send has failed. The message is in here, to be sent again or elsewhere.
 ///
+/// With `?` it becomes an [`Error`]. It becomes a `Box<dyn std::error::Error>` only if the message
+/// borrows nothing: for others say `send(..).map_err(Error::from)?` there.
+///
 /// ```
 /// # use ferromq::{Context, Error, Push};
 /// # let context = Context::new();

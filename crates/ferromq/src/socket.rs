@@ -322,6 +322,15 @@ impl<K: Receives> Socket<K> {
         Ok(self.engine.recv_into(buffer, Wait::Option)?)
     }
 
+    /// Receives a message of one part into a buffer of yours if there is one now.
+    ///
+    /// # Errors
+    /// See above.
+    #[inline]
+    pub fn try_recv_into(&mut self, buffer: &mut [u8]) -> Result<(usize, bool), Error> {
+        Ok(self.engine.recv_into(buffer, Wait::No)?)
+    }
+
     /// Receives a message with all its parts (that are left, if some have been received); waits as
     /// long as the time-out says.
     ///

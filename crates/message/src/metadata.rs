@@ -2,7 +2,6 @@
 //! What is known about the connection a message came from.
 
 use std::fmt;
-use std::slice;
 
 use crate::loom::Arc;
 
@@ -42,7 +41,7 @@ impl Metadata {
 
     /// All properties, in the order in which they were inserted.
     pub fn iter(&self) -> Properties<'_> {
-        Properties(self.0.properties.iter())
+        Properties(&self.0.properties)
     }
 
     /// The file descriptor of the connection.
@@ -51,11 +50,10 @@ impl Metadata {
     }
 
     fn find(&self, name: &str) -> Option<&[u8]> {
-        self.0
-            .properties
-            .iter()
-            .find(|p| &*p.name == name)
-            .map(|p| &*p.value_with_nul)
+        let mut packed = &*self.0.properties;
+        std::iter::from_fn(|| unpack(&mut packed))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 }
 
@@ -81,7 +79,8 @@ impl fmt::Debug for Metadata {
 /// known here before what the peer claims.
 #[derive(Debug, Default)]
 pub struct MetadataBuilder {
-    connection: Connection,
+    packed: Vec<u8>,
+    fd: Option<i32>,
 }
 
 impl MetadataBuilder {
@@ -92,51 +91,39 @@ impl MetadataBuilder {
 
     /// Adds a property, unless there is one of that name.
     pub fn insert(&mut self, name: &str, value: &[u8]) -> &mut Self {
-        let properties = &mut self.connection.properties;
-        if !properties.iter().any(|p| &*p.name == name) {
-            let value_with_nul = [value, b"\0"].concat().into_boxed_slice();
-            properties.push(Property {
-                name: name.into(),
-                value_with_nul,
-            });
+        let mut packed = &*self.packed;
+        let known = std::iter::from_fn(|| unpack(&mut packed)).any(|(known, _)| known == name);
+        if !known {
+            pack(name, value, &mut self.packed);
         }
         self
     }
 
     /// Says which file descriptor the connection has.
     pub fn fd(&mut self, fd: i32) -> &mut Self {
-        self.connection.fd = Some(fd);
+        self.fd = Some(fd);
         self
     }
 
     /// The handle to put into messages.
     pub fn build(self) -> Metadata {
-        Metadata(Arc::new(self.connection))
+        let properties = self.packed.into_boxed_slice();
+        Metadata(Arc::new(Connection { properties, fd: self.fd }))
     }
 }
 
 /// Iterator over the properties of a [`Metadata`].
 #[derive(Clone)]
-pub struct Properties<'a>(slice::Iter<'a, Property>);
+pub struct Properties<'a>(&'a [u8]);
 
 impl<'a> Iterator for Properties<'a> {
     type Item = (&'a str, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let property = self.0.next()?;
-        let value = property
-            .value_with_nul
-            .strip_suffix(b"\0")
-            .unwrap_or_default();
-        Some((&property.name, value))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        let (name, value) = unpack(&mut self.0)?;
+        Some((name, value.strip_suffix(b"\0").unwrap_or_default()))
     }
 }
-
-impl ExactSizeIterator for Properties<'_> {}
 
 impl fmt::Debug for Properties<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,17 +131,31 @@ impl fmt::Debug for Properties<'_> {
     }
 }
 
+/// A peer's properties, packed: there is one of these for each of perhaps many idle connections.
 #[derive(Debug, Default)]
 struct Connection {
-    /// A handful: searched from the front.
-    properties: Vec<Property>,
+    /// For each: length of the name, length of the value, name, value, NUL.
+    properties: Box<[u8]>,
     fd: Option<i32>,
 }
 
-#[derive(Debug)]
-struct Property {
-    name: Box<str>,
-    value_with_nul: Box<[u8]>,
+/// Appends a property to the packed ones.
+fn pack(name: &str, value: &[u8], packed: &mut Vec<u8>) {
+    packed.extend_from_slice(&name.len().to_le_bytes());
+    packed.extend_from_slice(&value.len().to_le_bytes());
+    packed.extend_from_slice(name.as_bytes());
+    packed.extend_from_slice(value);
+    packed.push(0);
+}
+
+/// Takes the first property off the packed ones: name, and value with its NUL.
+fn unpack<'a>(packed: &mut &'a [u8]) -> Option<(&'a str, &'a [u8])> {
+    let (name_len, rest) = packed.split_first_chunk()?;
+    let (value_len, rest) = rest.split_first_chunk()?;
+    let (name, rest) = rest.split_at_checked(usize::from_le_bytes(*name_len))?;
+    let (value, rest) = rest.split_at_checked(usize::from_le_bytes(*value_len) + 1)?;
+    *packed = rest;
+    Some((std::str::from_utf8(name).ok()?, value))
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ impl Pipe {
 /// All pipes of a socket.
 #[derive(Debug, Default)]
 pub struct Pipes {
-    slots: Vec<Option<Pipe>>,
+    slots: Vec<Option<Box<Pipe>>>,
     free: Vec<u32>,
     live: usize,
     /// Chunks for all of them.
@@ -144,7 +144,8 @@ impl Pipes {
     }
 
     /// Adds a pipe.
-    pub fn insert(&mut self, pipe: Pipe) -> PipeId {
+    pub fn insert(&mut self, pipe: impl Into<Box<Pipe>>) -> PipeId {
+        let pipe = pipe.into();
         self.live += 1;
         if let Some(index) = self.free.pop() {
             self.slots[index as usize] = Some(pipe);
@@ -155,7 +156,7 @@ impl Pipes {
     }
 
     /// Takes a pipe out.
-    pub fn remove(&mut self, id: PipeId) -> Option<Pipe> {
+    pub fn remove(&mut self, id: PipeId) -> Option<Box<Pipe>> {
         let pipe = self.slots.get_mut(id.index())?.take()?;
         self.free.push(id.0);
         self.live -= 1;
@@ -184,13 +185,13 @@ impl Pipes {
     #[inline(always)]
     #[must_use]
     pub fn get(&self, id: PipeId) -> Option<&Pipe> {
-        self.slots.get(id.index())?.as_ref()
+        self.slots.get(id.index())?.as_deref()
     }
 
     /// A pipe.
     #[inline(always)]
     pub fn get_mut(&mut self, id: PipeId) -> Option<&mut Pipe> {
-        self.slots.get_mut(id.index())?.as_mut()
+        self.slots.get_mut(id.index())?.as_deref_mut()
     }
 
     /// A pipe and the pool it takes its memory from.
@@ -201,7 +202,7 @@ impl Pipes {
 
     /// The names of all pipes.
     pub fn ids(&self) -> impl Iterator<Item = PipeId> + '_ {
-        let present = |(index, slot): (usize, &Option<Pipe>)| slot.as_ref().map(|_| index as u32);
+        let present = |(index, slot): (usize, &Option<Box<Pipe>>)| slot.as_ref().map(|_| index as u32);
         self.slots
             .iter()
             .enumerate()

@@ -41,13 +41,11 @@ pub fn inproc() -> (Writer, Reader) {
     )
 }
 
-#[repr(align(64))]
-pub(crate) struct Line<T>(pub(crate) T);
-
 pub(crate) struct Shared {
     sentinel: UnsafeCell<Chunk>,
-    /// Messages the consumer is through with. Written by the consumer alone.
-    taken: Line<AtomicU64>,
+    /// Messages the consumer is through with. Written by the consumer alone; the sentinel before
+    /// it fills a cache line of its own.
+    taken: AtomicU64,
     /// One chunk on its way back from the consumer to the producer.
     spare: AtomicPtr<Chunk>,
     /// Where the consumer was when it was dropped.
@@ -67,7 +65,7 @@ impl Shared {
         Self {
             inproc,
             sentinel: UnsafeCell::new(Chunk::sentinel()),
-            taken: Line(AtomicU64::new(0)),
+            taken: AtomicU64::new(0),
             spare: AtomicPtr::new(ptr::null_mut()),
             left_at: AtomicPtr::new(ptr::null_mut()),
             left_offset: AtomicU64::new(0),
@@ -81,12 +79,12 @@ impl Shared {
 
     #[inline(always)]
     pub(crate) fn taken(&self) -> u64 {
-        self.taken.0.load(Acquire)
+        self.taken.load(Acquire)
     }
 
     #[inline(always)]
     pub(crate) fn set_taken(&self, messages: u64) {
-        self.taken.0.store(messages, Release);
+        self.taken.store(messages, Release);
     }
 
     pub(crate) fn take_spare(&self) -> Option<Link> {

@@ -301,7 +301,7 @@ impl Screen {
     /// In colour on a terminal only.
     pub(super) fn open() -> Outcome<Self> {
         let coloured = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
-        let mut screen = Self {
+        let screen = Self {
             coloured,
             messages: 0,
             scenes: 0,

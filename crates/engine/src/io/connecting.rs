@@ -18,7 +18,7 @@ use super::thread::IoThread;
 use crate::command::Order;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
-use crate::transport::{Attempt, Target, peer_address};
+use crate::transport::{Attempt, Target, endpoint_of, peer_address};
 
 impl IoThread {
     pub(super) fn add_connecting(
@@ -122,7 +122,7 @@ impl IoThread {
         session.addresses.clear();
         session.peer_address = peer_address(&stream);
         let endpoint = session.endpoint().to_owned();
-        let local = stream.local_name().map_or_else(|_| String::new(), |name| name.to_string());
+        let local = endpoint_of(stream.local_name());
         let event = Event::Connected { fd: stream.as_raw_fd() };
         session.socket.monitor.report(|| MonitorEvent::new(event, local, endpoint));
         self.greet(id);

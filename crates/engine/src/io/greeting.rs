@@ -19,6 +19,7 @@ use super::thread::IoThread;
 use crate::command::News;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
+use crate::transport::endpoint_of;
 use ferromq_vocabulary::SocketOptions;
 
 impl IoThread {
@@ -144,7 +145,8 @@ impl IoThread {
         session.peer_routing_id = Some(peer.routing_id.clone());
         // Who closes waits for nobody's heart.
         session.heartbeat =
-            if session.closing.is_some() { None } else { heartbeat(&session.options, now) };
+            (session.closing.is_none() && session.options.heartbeat_ivl > 0)
+                .then(|| Box::new(heartbeat(&session.options, now)));
 
         let known = describe(session, &peer, stream.as_raw_fd());
         let mut fresh = None;
@@ -210,16 +212,13 @@ enum Step {
 impl Session {
     pub(super) fn report(&self, event: Event, reason: Option<DisconnectReason>) {
         self.socket.monitor.report(|| {
-            let local = self.stream.as_ref().and_then(|stream| stream.local_name().ok());
-            let remote = self.stream.as_ref().and_then(|stream| stream.peer_name().ok());
-            let text = |name: Option<ferromq_os::address::Address>| {
-                name.map_or_else(String::new, |name| name.to_string())
-            };
-            let mut remote = text(remote);
+            let (local, mut remote) = self.stream.as_ref().map_or_else(Default::default, |stream| {
+                (endpoint_of(stream.local_name()), endpoint_of(stream.peer_name()))
+            });
             if self.connects() || remote.is_empty() {
                 remote = self.endpoint().to_owned();
             }
-            let mut report = MonitorEvent::new(event, text(local), remote);
+            let mut report = MonitorEvent::new(event, local, remote);
             report.peer.clone_from(&self.peer_routing_id);
             report.reason = reason;
             report
@@ -235,11 +234,11 @@ pub(super) fn reason_of(error: &io::Error) -> DisconnectReason {
     }
 }
 
-fn heartbeat(options: &SocketOptions, now: std::time::Instant) -> Option<Heartbeat> {
+pub(super) fn heartbeat(options: &SocketOptions, now: std::time::Instant) -> Heartbeat {
     let duration = |ms: i32| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
     let timeout = (options.heartbeat_timeout >= 0).then(|| duration(options.heartbeat_timeout));
     let interval = duration(options.heartbeat_ivl);
-    Some(Heartbeat::new(interval, duration(options.heartbeat_ttl), timeout, now))
+    Heartbeat::new(interval, duration(options.heartbeat_ttl), timeout, now)
 }
 
 /// What the application is told of the peer.

@@ -12,7 +12,7 @@ use super::session::{Origin, Session};
 use super::thread::IoThread;
 use crate::command::Linger;
 use crate::shared::SocketShared;
-use crate::transport::{Bound, peer_address, stream_tuning};
+use crate::transport::{Bound, endpoint_of, peer_address, stream_tuning};
 use crate::tuning::{ACCEPT_BATCH, ACCEPT_PAUSE};
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl IoThread {
         let fd = stream.as_raw_fd();
         let endpoint = listening.bound.endpoint.clone();
         session.peer_address = peer_address(&stream);
-        let remote = stream.peer_name().map_or_else(|_| String::new(), |name| name.to_string());
+        let remote = endpoint_of(stream.peer_name());
         session.stream = Some(Arc::new(stream));
         session
             .socket

@@ -122,7 +122,8 @@ pub(crate) struct Session {
     pub(crate) retry_at: Option<Instant>,
     /// The last wait before a new attempt.
     pub(crate) backoff: Option<Duration>,
-    pub(crate) heartbeat: Option<Heartbeat>,
+    /// Absent while neither side has asked for one.
+    pub(crate) heartbeat: Option<Box<Heartbeat>>,
     /// Bytes read when the heartbeat last looked.
     pub(crate) heard: u64,
     pub(crate) watch: Option<Watch>,
@@ -185,7 +186,7 @@ impl Session {
             self.handshake_deadline,
             self.connect_deadline,
             self.retry_at,
-            self.heartbeat.as_ref().and_then(Heartbeat::poll_timeout),
+            self.heartbeat.as_ref().and_then(|heartbeat| heartbeat.poll_timeout()),
             self.closing.as_ref().and_then(|closing| closing.deadline),
             self.closing.as_ref().and_then(|closing| closing.look_at),
         ]

@@ -24,7 +24,7 @@ use crate::tuning::SCRATCH;
 pub(crate) struct IoThread {
     pub(super) handle: Arc<IoHandle>,
     pub(super) context: Arc<ContextShared>,
-    pub(super) sessions: HashMap<u64, Session>,
+    pub(super) sessions: HashMap<u64, Box<Session>>,
     pub(super) listeners: HashMap<u64, Listening>,
     pub(super) leases: HashMap<u64, Leased>,
     /// Connections that have been promised another look.
@@ -244,11 +244,11 @@ impl IoThread {
 
     pub(super) fn insert(&mut self, session: Session) {
         self.handle.load.fetch_add(1, Relaxed);
-        self.sessions.insert(session.id, session);
+        self.sessions.insert(session.id, Box::new(session));
     }
 
     /// Forgets a session.
-    pub(super) fn remove(&mut self, id: u64) -> Option<Session> {
+    pub(super) fn remove(&mut self, id: u64) -> Option<Box<Session>> {
         let session = self.sessions.remove(&id)?;
         self.handle.load.fetch_sub(1, Relaxed);
         self.watched.retain(|watched| *watched != id);

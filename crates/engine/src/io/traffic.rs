@@ -15,7 +15,7 @@ use ferromq_vocabulary::DisconnectReason;
 use ferromq_zmtp::command::{self, Command};
 use ferromq_zmtp::heartbeat::Action;
 
-use super::greeting::reason_of;
+use super::greeting::{heartbeat, reason_of};
 use super::session::{Session, State, Watch};
 use super::thread::IoThread;
 use crate::command::News;
@@ -297,7 +297,7 @@ impl IoThread {
     pub(super) fn run_unread(&mut self) {
         for id in std::mem::take(&mut self.unread) {
             let is_ready =
-                |session: &Session| matches!(session.state, State::Ready) && session.closing.is_none();
+                |session: &Box<Session>| matches!(session.state, State::Ready) && session.closing.is_none();
             if self.sessions.get(&id).is_some_and(is_ready) {
                 self.guarded(id, |thread| thread.read_in_background(id));
             }
@@ -344,9 +344,7 @@ impl IoThread {
             tell_readable(&socket, &connection);
         }
         self.heard_ping(id, ttl);
-        if connection.has_control() {
-            self.pump(id);
-        }
+        self.send_control(id);
         Some(came)
     }
 
@@ -370,8 +368,29 @@ impl IoThread {
         self.heard_ping(connection.id, ttl);
         if let Err(fault) = walked {
             self.give_up_for(connection.id, fault);
-        } else if connection.has_control() {
-            self.pump(connection.id);
+        } else {
+            self.send_control(connection.id);
+        }
+    }
+
+    /// Sends commands that no message would carry along.
+    fn send_control(&mut self, id: u64) {
+        let waits = |session: &Box<Session>| {
+            matches!(session.state, State::Ready)
+                && session.connection.as_ref().is_some_and(|connection| connection.has_control())
+        };
+        if !self.sessions.get(&id).is_some_and(waits) {
+            return;
+        }
+        match self.pump(id) {
+            // The next read or write shows it, too.
+            Some(Pumped::Failed | Pumped::Drained | Pumped::Offline) => {}
+            Some(Pumped::Blocked) => {
+                self.watch(id);
+                self.register(id);
+            }
+            // Whoever is writing may have looked for commands just before.
+            Some(Pumped::Paused) | None => self.watch(id),
         }
     }
 
@@ -402,6 +421,10 @@ impl IoThread {
     pub(super) fn pinged(&mut self, id: u64, ttl: u16) {
         let now = self.now;
         let Some(session) = self.sessions.get_mut(&id) else { return };
+        if ttl > 0 && session.heartbeat.is_none() && matches!(session.state, State::Ready) {
+            // The peer asks for it, though we do not.
+            session.heartbeat = Some(Box::new(heartbeat(&session.options, now)));
+        }
         if let Some(heartbeat) = session.heartbeat.as_mut() {
             // The PING itself is no sign of life after the PING.
             if let Some(connection) = &session.connection {
@@ -435,10 +458,7 @@ impl IoThread {
                     if let Some(connection) = &session.connection {
                         connection.post_control(|lane| command::ping(ttl, &[], lane));
                     }
-                    if self.pump(id) == Some(Pumped::Failed) {
-                        self.found_lost(id);
-                        return;
-                    }
+                    self.send_control(id);
                 }
                 None => break,
             }

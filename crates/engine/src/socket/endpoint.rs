@@ -91,7 +91,7 @@ impl Socket {
             let made = make_pipe(id, &io, &self.shared, &self.options, Peer::default());
             let made = (Arc::new(made.0), made.1);
             connection = Some(Arc::clone(&made.0));
-            self.attach(made.1, made.0, id);
+            self.attach(Box::new(made.1), made.0, id);
         }
         self.context.session_began(self.shared.id);
         io.post(Order::Connect {
@@ -118,7 +118,7 @@ impl Socket {
     fn connect_inproc(&mut self, name: &str, endpoint: &str) -> Result<(), Code> {
         let own = Peer { routing_id: self.options.routing_id.clone(), metadata: None };
         let (pipe, tie) = self.context.registry.connect(name, &self.shared, self.marks(), own);
-        self.attach_inproc(pipe, Arc::clone(&tie));
+        self.attach_inproc(Box::new(pipe), Arc::clone(&tie));
         self.remember(endpoint.to_owned(), EndpointKind::ConnectedInproc { tie });
         self.take_news();
         Ok(())
@@ -197,7 +197,7 @@ impl Socket {
 
     // ---- pipes ---------------------------------------------------------------------------------
 
-    pub(super) fn attach(&mut self, pipe: Pipe, connection: Arc<Connection>, endpoint: u64) {
+    pub(super) fn attach(&mut self, pipe: Box<Pipe>, connection: Arc<Connection>, endpoint: u64) {
         connection.send_limit.store(pipe.limit(), std::sync::atomic::Ordering::Relaxed);
         let id = self.pipes.insert(pipe);
         self.by_connection.insert(connection.id, id);
@@ -212,7 +212,7 @@ impl Socket {
         self.pattern.readable(id);
     }
 
-    pub(super) fn attach_inproc(&mut self, pipe: Pipe, tie: Arc<Tie>) {
+    pub(super) fn attach_inproc(&mut self, pipe: Box<Pipe>, tie: Arc<Tie>) {
         let peer = tie.other(&self.shared);
         let id = self.pipes.insert(pipe);
         // Half of what the other side may send, as far as is known here, and at most a batch.

@@ -27,9 +27,9 @@ impl Socket {
 
     fn hear(&mut self, news: News) {
         match news {
-            News::Attach { pipe, connection, endpoint } => self.attach(*pipe, connection, endpoint),
+            News::Attach { pipe, connection, endpoint } => self.attach(pipe, connection, endpoint),
             News::AttachInproc { pipe, tie } => {
-                self.attach_inproc(*pipe, tie);
+                self.attach_inproc(pipe, tie);
                 self.check_ties();
             }
             News::Ready { id, peer } => {

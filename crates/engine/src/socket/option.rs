@@ -97,6 +97,7 @@ impl Socket {
                 Value::Int(i32::from(ready.readable) | i32::from(ready.writable) << 1)
             }
             number::TOPICS_COUNT => {
+                self.take_news();
                 Value::Int(i32::try_from(self.pattern.topics_count()).unwrap_or(i32::MAX))
             }
             _ => spec.read(&self.options).map_err(|_error: OptionError| Code::Invalid)?,

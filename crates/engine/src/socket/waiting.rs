@@ -17,7 +17,7 @@ use ferromq_os::epoll::Events;
 use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::thread::yield_now;
 use ferromq_pattern::Pattern;
-use ferromq_pipe::interest;
+use ferromq_pipe::{Bell, interest};
 use ferromq_vocabulary::Code;
 
 use super::{Socket, drops_when_full};
@@ -25,6 +25,7 @@ use super::link::Link;
 use super::sending::Deadline;
 use crate::command::Order;
 use crate::io::lease;
+use crate::policy::Policy;
 use crate::shared::{BELL, SocketShared};
 use crate::tuning::{SPIN_PROBE_MASK, SPIN_SCORE_MAX};
 
@@ -158,10 +159,20 @@ impl Socket {
     /// `Terminated`, `Interrupted` after a fork.
     pub fn readiness(&mut self) -> Result<Readiness, Code> {
         self.check_alive()?;
+        if self.shared.wake.state() & interest::WATCHED != 0 {
+            // From here on the descriptor tells of what comes after this look.
+            self.harvest();
+        }
         self.take_news();
         self.take_harvest();
         let mut readable = self.pattern.can_recv(&mut self.pipes);
-        while !readable && self.socket_type().receives() && self.input() {
+        while !readable && self.socket_type().receives() {
+            if !self.input() {
+                if !self.is_contended() {
+                    break;
+                }
+                yield_now();
+            }
             readable = self.pattern.can_recv(&mut self.pipes);
         }
         let may_refresh = std::mem::replace(&mut self.pipes.may_refresh, true);
@@ -181,7 +192,11 @@ impl Socket {
     /// `NotSupported` where the system has no such descriptor.
     pub fn readiness_fd(&mut self) -> Result<BorrowedFd<'_>, Code> {
         self.check_alive()?;
-        self.shared.wake.announce(interest::WATCHED);
+        if self.shared.wake.state() & interest::WATCHED == 0 {
+            self.shared.wake.announce(interest::WATCHED);
+            // What has happened before is to be seen, too.
+            self.shared.wake.bell().ring();
+        }
         self.shared.epoll.as_pollable().ok_or(Code::NotSupported)
     }
 
@@ -297,10 +312,11 @@ impl Socket {
         self.check_alive()
     }
 
-    /// Looks again and again for a bounded, learned time.
+    /// Looks again and again for a bounded, learned time. On one CPU that is once, after giving the
+    /// CPU to whoever has the answer.
     fn spin(&mut self, deadline: Deadline) -> bool {
         self.pace.probe = self.pace.probe.wrapping_add(1);
-        if self.pace.spin == 0
+        if self.shared.policy == Policy::IoOnly
             || self.pace.score == 0 && self.pace.probe & SPIN_PROBE_MASK != 0
             || self.pipes.is_empty()
         {
@@ -323,7 +339,7 @@ impl Socket {
                 self.pace.score = (self.pace.score + 1).min(SPIN_SCORE_MAX);
                 return true;
             }
-            if ticks().wrapping_sub(began) > limit {
+            if ticks().wrapping_sub(began) >= limit {
                 self.pace.score = self.pace.score.saturating_sub(1);
                 return false;
             }
@@ -346,7 +362,7 @@ impl Socket {
     fn wait_for_the_only_peer(&mut self, deadline: Deadline) -> Option<Result<(), Code>> {
         if self.pipes.len() != 1
             || self.shared.reads_itself
-            || self.shared.policy != crate::policy::Policy::Assisted
+            || self.shared.policy != Policy::Assisted
         {
             return None;
         }

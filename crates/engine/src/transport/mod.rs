@@ -15,7 +15,7 @@ mod tcp;
 use std::io;
 use std::net::SocketAddr;
 
-use ferromq_os::address::UnixAddress;
+use ferromq_os::address::{Address, UnixAddress};
 use ferromq_os::connect::Progress;
 use ferromq_os::listener::Listener;
 use ferromq_os::stream::{Stream, StreamTuning};
@@ -97,6 +97,15 @@ pub(crate) fn peer_address(stream: &Stream) -> String {
         },
         |ip| ip.to_string(),
     )
+}
+
+/// The name of one end of a connection as an endpoint; empty if it has none.
+pub(crate) fn endpoint_of(name: io::Result<Address>) -> String {
+    match name {
+        Ok(name @ Address::Ip(_)) => format!("tcp://{name}"),
+        Ok(name @ Address::Unix(_)) => format!("ipc://{name}"),
+        Ok(Address::Unnamed) | Err(_) => String::new(),
+    }
 }
 
 /// The options of a connection.

@@ -145,10 +145,15 @@ pub fn role() -> Option<String> {
 
 impl Process {
     pub fn start(role: &str, policy: Policy, argument: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", role, "--nocapture", "--test-threads=1"])
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", role, "--nocapture", "--test-threads=1"]);
+        command.env("FERROMQ_POLICY", policy_name(policy));
+        Self::from_command(command, argument)
+    }
+
+    pub fn from_command(mut command: Command, argument: &str) -> Self {
+        let mut child = command
             .env("LITMUS_ARGUMENT", argument)
-            .env("FERROMQ_POLICY", policy_name(policy))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The API from outside, over every transport.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the helpers belong to the tests"
+)]
 
 mod end;
 mod errors;
@@ -17,7 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferromq::{Any, Context, Kind, Pub, Publishes, Receives, Sends, Socket, Typed, Value};
+use ferromq::{Any, Context, Kind, Policy, Pub, Publishes, Receives, Sends, Socket, Typed, Value};
 
 /// What to bind to: one endpoint of each transport.
 const ENDPOINTS: [&str; 3] = ["tcp://127.0.0.1:*", "ipc://*", "inproc://here"];
@@ -29,13 +34,25 @@ fn soon() -> Instant {
     Instant::now() + LONG
 }
 
-/// Runs a test in a context of its own over each transport; nothing may be left at the end.
+/// Who moves the bytes; all of them, unless the environment names one.
+fn policies() -> Vec<Policy> {
+    match std::env::var_os("FERROMQ_POLICY") {
+        Some(_) => vec![Policy::from_environment()],
+        None => vec![Policy::Assisted, Policy::IoOnly, Policy::Chaos],
+    }
+}
+
+/// Runs a test in a context of its own, over each transport and under each policy; nothing may be
+/// left at the end.
 fn each(test: impl Fn(&Context, &str)) {
-    for endpoint in ENDPOINTS {
-        println!("{endpoint}");
-        let context = Context::new();
-        test(&context, endpoint);
-        context.terminate(Some(LONG)).unwrap();
+    for policy in policies() {
+        for endpoint in ENDPOINTS {
+            println!("{policy:?} {endpoint}");
+            let context = Context::new();
+            context.set_policy(policy);
+            test(&context, endpoint);
+            context.terminate(Some(LONG)).unwrap();
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 //! Every type, over every transport.
 
 use ferromq::{
-    Context, Error, Message, Multipart, Pair, Pub, Pull, Push, Rep, Req, SocketType, Sub,
+    Context, Error, Event, Message, MonitorEvent, Multipart, Pair, Pub, Pull, Push, Rep, Req,
+    SocketType, Sub,
 };
 
-use crate::{LONG, await_topics, each, open, pair, soon, unique};
+use crate::{LONG, await_topics, await_true, each, open, pair, soon, unique};
 
 #[test]
 fn request_and_reply() {
@@ -145,7 +146,7 @@ fn work_is_handed_out_in_turns() {
         let (mut push, mut first) = pair::<Push, Pull>(context, endpoint);
         let mut second = open::<Pull>(context);
         second.connect(push.last_endpoint()).unwrap();
-        crate::await_true(|| {
+        await_true(|| {
             push.readiness().unwrap();
             push.peers() == 2
         });
@@ -282,24 +283,33 @@ fn sockets_without_a_type() {
 
 #[test]
 fn unbind_and_disconnect() {
-    each(|context, endpoint| {
-        let (mut pull, mut push) = pair::<Pull, Push>(context, endpoint);
+    let path = std::env::temp_dir().join(format!("ferromq-unbind-{}", std::process::id()));
+    let path = format!("ipc://{}", path.display());
+    for endpoint in ["tcp://127.0.0.1:*", &path, "inproc://unbind"] {
+        println!("{endpoint}");
+        let context = Context::new();
+        let (mut pull, mut push) = pair::<Pull, Push>(&context, endpoint);
         push.send("before").unwrap();
         assert_eq!(pull.recv().unwrap(), "before");
         let bound = pull.last_endpoint().to_owned();
         push.disconnect(&bound).unwrap();
         assert_eq!(push.disconnect(&bound).err(), Some(Error::NotFound));
         assert_eq!(push.try_send("nobody").unwrap_err().error, Error::Again);
+
+        let monitor = pull.monitor();
         pull.unbind(&bound).unwrap();
         assert_eq!(pull.unbind(&bound).err(), Some(Error::NotFound));
-
+        if !bound.starts_with("inproc:") {
+            let closed = |event: MonitorEvent| matches!(event.event, Event::Closed { .. });
+            await_true(|| monitor.next(Some(LONG)).is_some_and(closed));
+        }
         // The name is free again.
-        let mut other = open::<Pull>(context);
-        crate::await_true(|| other.bind(&bound).is_ok());
+        let mut other = open::<Pull>(&context);
+        other.bind(&bound).unwrap();
         push.connect(&bound).unwrap();
         push.send("after").unwrap();
         assert_eq!(other.recv().unwrap(), "after");
-    });
+    }
 }
 
 #[test]

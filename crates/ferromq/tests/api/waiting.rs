@@ -26,6 +26,7 @@ fn receives_that_wait_in_vain() {
         let (mut pull, _push) = pair::<Pull, Push>(context, endpoint);
         assert_eq!(pull.try_recv().err(), Some(Error::Again));
         assert_eq!(pull.try_recv_multipart().err(), Some(Error::Again));
+        assert_eq!(pull.try_recv_into(&mut [0; 8]).err(), Some(Error::Again));
         takes_short(|| pull.recv_deadline(Instant::now() + SHORT));
         takes_short(|| pull.recv_multipart_deadline(Instant::now() + SHORT));
         pull.set_receive_timeout(Some(SHORT)).unwrap();

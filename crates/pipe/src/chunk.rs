@@ -65,7 +65,9 @@ pub(crate) enum Kind {
     Reference,
 }
 
-#[repr(C, align(64))]
+/// Chunks on the heap begin with a cache line; the sentinel inside a queue, of which an idle
+/// connection has two, need not.
+#[repr(C, align(16))]
 pub(crate) struct Chunk {
     word: AtomicU64,
     next: AtomicPtr<Self>,
@@ -76,6 +78,8 @@ pub(crate) struct Chunk {
     pub(crate) capacity: u32,
     pub(crate) kind: Kind,
     track: Track,
+    /// What follows begins with a cache line of its own: the word is the producer's.
+    _rest: [u8; 24],
 }
 
 #[cfg(not(loom))]
@@ -127,6 +131,7 @@ impl Chunk {
             capacity: 0,
             kind: Kind::Sentinel,
             track: Track::new(0),
+            _rest: [0; 24],
         }
     }
 

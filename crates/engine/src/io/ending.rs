@@ -219,7 +219,8 @@ impl IoThread {
             Linger::Forever => None,
             Linger::For(time) => Some(self.now + time),
         };
-        session.closing = Some(Closing { deadline, look_at: None, tick: CLOSE_TICK, shut: false });
+        let closing = Closing { deadline, look_at: None, tick: CLOSE_TICK, shut: false };
+        session.closing = Some(Box::new(closing));
         session.heartbeat = None;
         self.unwatch(id);
         self.schedule(id);

@@ -126,8 +126,8 @@ pub(crate) struct Session {
     pub(crate) heartbeat: Option<Box<Heartbeat>>,
     /// Bytes read when the heartbeat last looked.
     pub(crate) heard: u64,
-    pub(crate) watch: Option<Watch>,
-    pub(crate) closing: Option<Closing>,
+    pub(crate) watch: Option<Box<Watch>>,
+    pub(crate) closing: Option<Box<Closing>>,
     /// The timer that is set.
     pub(crate) scheduled: Option<Instant>,
     /// What the descriptor is registered for; `None` if it is not registered.

@@ -130,7 +130,7 @@ impl IoThread {
         let _was_given = connection.arming.arm();
         let taken = connection.try_tx().map_or(0, |tx| tx.drain.taken());
         let flushes = connection.app_flushes.load(Relaxed);
-        session.watch = Some(Watch::new(now, taken, flushes));
+        session.watch = Some(Box::new(Watch::new(now, taken, flushes)));
         self.watched.push(id);
     }
 
@@ -484,8 +484,16 @@ impl IoThread {
     }
 
     fn is_alive_after_all(&mut self, id: u64) -> bool {
-        // Reads even where the application reads itself: it may be away.
-        let came = self.absorb_from(id);
+        // Reads even where the application reads itself: it may be away. If it is at it right now
+        // that is no sign of life yet, for it may find nothing.
+        let mut came = self.absorb_from(id);
+        for _ in 0..100 {
+            if came.is_some() {
+                break;
+            }
+            yield_now();
+            came = self.absorb_from(id);
+        }
         matches!(came, None | Some(Absorbed::Full)) && {
             if let Some(heartbeat) =
                 self.sessions.get_mut(&id).and_then(|session| session.heartbeat.as_mut())

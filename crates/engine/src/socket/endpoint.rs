@@ -222,7 +222,7 @@ impl Socket {
         };
         let link = InprocLink { tie, peer, woken_at: 0, credit_step };
         self.inproc_pipes += 1;
-        self.put_link(id, Link::Inproc(link));
+        self.put_link(id, Link::Inproc(Box::new(link)));
         if self.pattern.attach(&mut self.pipes, id) == Attached::Refused {
             self.detach_silently(id);
             return;

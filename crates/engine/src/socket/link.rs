@@ -12,7 +12,7 @@ use crate::transport::inproc::Tie;
 #[derive(Debug)]
 pub(crate) enum Link {
     Wire(Box<Wire>),
-    Inproc(InprocLink),
+    Inproc(Box<InprocLink>),
 }
 
 #[derive(Debug)]

@@ -10,10 +10,7 @@ fn main() -> Result<(), Error> {
     let context = Context::new();
     let mut receiver = context.socket::<Pair>()?;
     receiver.bind("inproc://step3")?;
-    let step2 = {
-        let context = context.clone();
-        thread::spawn(move || step2(&context))
-    };
+    let step2 = thread::spawn(move || step2(&context));
     receiver.recv()?;
     println!("Test successful!");
     step2.join().expect("step 2 panicked")

@@ -25,6 +25,8 @@ use crate::reader::Reader;
 pub const BY_REFERENCE_IN: usize = 64 * 1024;
 /// A frame in pieces gets at most this much before its bytes are there.
 const ANNOUNCED: usize = 1024 * 1024;
+/// How much is read when another large frame is expected.
+const BEGINNING: usize = 8 * 1024;
 /// What is left of a slab when the kernel has no more is moved to a chunk of its own up to here.
 const TUCK: usize = 4096;
 
@@ -74,6 +76,8 @@ pub struct Fill {
     generation: u32,
     max_frame: u64,
     bytes: u64,
+    /// The frame before was a large one.
+    large: bool,
     /// How much the last room was; no more than that is committed.
     lent: usize,
     /// Why nothing more is taken from this connection.
@@ -100,6 +104,7 @@ impl Fill {
             generation: 0,
             max_frame,
             bytes: 0,
+            large: false,
             lent: 0,
             fault: None,
             claimed: 0,
@@ -231,13 +236,12 @@ impl Fill {
             }
         }
         debug_assert_eq!(capacity, SLAB, "only what is zeroed may be lent");
-        self.lent = capacity - at;
+        // Behind one large frame there is often another: its beginning is enough, the rest goes to
+        // where it will stay.
+        let most = if std::mem::take(&mut self.large) { BEGINNING } else { SLAB };
+        self.lent = (capacity - at).min(most);
         // SAFETY: slabs are zeroed when they are made; the bytes beyond `at` are this end's alone.
-        Ok(
-            unsafe {
-                std::slice::from_raw_parts_mut(Chunk::data(self.tail).add(at), capacity - at)
-            },
-        )
+        Ok(unsafe { std::slice::from_raw_parts_mut(Chunk::data(self.tail).add(at), self.lent) })
     }
 
     /// What both ends in one hand allow at any time.
@@ -654,6 +658,7 @@ impl Fill {
             }
             self.tell(position, position + wire);
         }
+        self.large = true;
         let link = Chunk::reference(reference);
         // SAFETY: ours alone until it is sealed in.
         unsafe {

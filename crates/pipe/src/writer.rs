@@ -15,8 +15,10 @@ use crate::queue::Shared;
 
 /// From this many bytes a body goes to the kernel from where it lies instead of being copied.
 pub const BY_REFERENCE_OUT: usize = 16 * 1024;
-/// The same inside a process, where it is the pointer that travels.
-pub const BY_REFERENCE_INPROC: usize = 1024;
+/// The same inside a process, for bodies that are given as bytes; what lies in a message of its own
+/// always stays there. A block that one thread allocates and another frees costs more than copying
+/// this much.
+pub const BY_REFERENCE_INPROC: usize = 8 * 1024;
 
 /// First byte of a frame that is a [`Message`] by value; only ever written and believed inside a
 /// process.

@@ -159,8 +159,7 @@ fn errors_reach_the_task() {
         (refused.error, refused.message.as_str()),
         (Error::State, "unasked")
     );
-    let stopper = context.clone();
-    let stopper = thread::spawn(move || stopper.shutdown());
+    let stopper = thread::spawn(move || context.shutdown());
     assert_eq!(block_on(rep.recv_async()).err(), Some(Error::Terminated));
     stopper.join().unwrap();
     let refused = block_on(rep.send_async("late")).unwrap_err();

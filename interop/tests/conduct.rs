@@ -3,6 +3,11 @@
 //! fit, bursts of several peers, many topics, one restart after another.
 
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that fails says where, and with which library"
+)]
 
 use std::path::Path;
 use std::process::{self, Command};

@@ -64,7 +64,11 @@ pub(crate) fn loom(full: bool) -> Result<Counts> {
 
 /// The word `interop`: the matrix, and the tables it leaves behind.
 pub(crate) fn interop() -> Result<()> {
-    let tables = ["interop-harness.md", "interop-matrix.md"];
+    let tables = [
+        "interop-harness.md",
+        "interop-matrix.md",
+        "interop-inproc.md",
+    ];
     let tables = tables.map(|name| workspace::target().join(name));
     for table in tables.iter().filter(|table| table.exists()) {
         fs::remove_file(table)?;

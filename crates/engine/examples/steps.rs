@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Both ends in one thread, for counting instructions: `steps ENDPOINT SIZE COUNT`.
+#![expect(clippy::unwrap_used, reason = "a measuring tool")]
+
 use ferromq_engine::{Context, Outgoing, Wait};
 use ferromq_vocabulary::SocketType;
 fn main() {
@@ -15,7 +17,8 @@ fn main() {
     let mut buffer = vec![0u8; size];
     for _ in 0..count / 100 {
         for _ in 0..100 {
-            push.send_frame(&mut Outgoing::Bytes(&body), false, Wait::Forever).unwrap();
+            push.send_frame(&mut Outgoing::Bytes(&body), false, Wait::Forever)
+                .unwrap();
         }
         for _ in 0..100 {
             pull.recv_into(&mut buffer, Wait::Forever).unwrap();

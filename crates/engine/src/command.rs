@@ -27,8 +27,7 @@ impl Linger {
     /// From the option's value in milliseconds; negative is for ever.
     #[must_use]
     pub fn from_option(milliseconds: i32) -> Self {
-        u64::try_from(milliseconds)
-            .map_or(Self::Forever, |ms| Self::For(Duration::from_millis(ms)))
+        u64::try_from(milliseconds).map_or(Self::Forever, |ms| Self::For(Duration::from_millis(ms)))
     }
 }
 
@@ -36,7 +35,12 @@ impl Linger {
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Accept connections.
-    Listen { id: u64, bound: Box<Bound>, socket: Arc<SocketShared>, options: Arc<SocketOptions> },
+    Listen {
+        id: u64,
+        bound: Box<Bound>,
+        socket: Arc<SocketShared>,
+        options: Arc<SocketOptions>,
+    },
     /// Make a connection, and make it again whenever it is lost.
     Connect {
         id: u64,
@@ -47,7 +51,10 @@ pub(crate) enum Order {
         target: Box<Target>,
     },
     /// The addresses of a name, or why there are none.
-    Resolved { id: u64, addresses: io::Result<Vec<SocketAddr>> },
+    Resolved {
+        id: u64,
+        addresses: io::Result<Vec<SocketAddr>>,
+    },
     /// Look after what has been left in the queue.
     Arm { id: u64 },
     /// The application has found the connection ended.
@@ -82,7 +89,11 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) enum News {
     /// A peer has come.
-    Attach { pipe: Box<Pipe>, connection: Arc<Connection>, endpoint: u64 },
+    Attach {
+        pipe: Box<Pipe>,
+        connection: Arc<Connection>,
+        endpoint: u64,
+    },
     /// A peer in this process has come.
     AttachInproc { pipe: Box<Pipe>, tie: Arc<Tie> },
     /// The peer of a known pipe is there (again).

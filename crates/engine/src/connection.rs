@@ -108,8 +108,17 @@ impl Connection {
         Self {
             id,
             io,
-            tx: TryLock::new(Tx { drain, stream: None, control: Vec::new(), control_sent: 0 }),
-            rx: TryLock::new(Rx { fill, stream: None, ended: false }),
+            tx: TryLock::new(Tx {
+                drain,
+                stream: None,
+                control: Vec::new(),
+                control_sent: 0,
+            }),
+            rx: TryLock::new(Rx {
+                fill,
+                stream: None,
+                ended: false,
+            }),
             arming: Arming::default(),
             blocked: AtomicBool::new(false),
             lane: Mutex::new(Vec::new()),
@@ -175,7 +184,9 @@ impl Connection {
 
     /// Writes until nothing is left or the kernel takes no more.
     pub(crate) fn pump(&self, tx: &mut Tx) -> Pumped {
-        let Some(stream) = tx.stream.clone() else { return Pumped::Offline };
+        let Some(stream) = tx.stream.clone() else {
+            return Pumped::Offline;
+        };
         let mut moved = 0;
         loop {
             if tx.drain.is_at_boundary() || tx.control_sent < tx.control.len() {
@@ -188,7 +199,11 @@ impl Connection {
             let (count, bytes) = tx.drain.slices(&mut pieces);
             if bytes == 0 {
                 self.blocked.store(false, Relaxed);
-                return if self.lane_waiting.load(Acquire) { continue } else { Pumped::Drained };
+                return if self.lane_waiting.load(Acquire) {
+                    continue;
+                } else {
+                    Pumped::Drained
+                };
             }
             match self.write(&stream, &pieces[..count], bytes) {
                 Ok((sent, offered)) => {
@@ -202,7 +217,11 @@ impl Connection {
             }
             if moved >= VISIT_BYTES {
                 self.blocked.store(false, Relaxed);
-                return if self.has_output(tx) { Pumped::Paused } else { Pumped::Drained };
+                return if self.has_output(tx) {
+                    Pumped::Paused
+                } else {
+                    Pumped::Drained
+                };
             }
         }
     }
@@ -263,7 +282,8 @@ impl Connection {
         let read = stream.recv(&mut room[..cut])?;
         if read > 0 {
             // Only the holder of the lock writes this.
-            self.bytes_in.store(self.bytes_in.load(Relaxed) + read as u64, Relaxed);
+            self.bytes_in
+                .store(self.bytes_in.load(Relaxed) + read as u64, Relaxed);
         }
         Ok((read, cut))
     }

@@ -154,7 +154,11 @@ impl Context {
                 break;
             }
             life = match deadline {
-                None => self.shared.changed.wait(life).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .shared
+                    .changed
+                    .wait(life)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                         return false;
@@ -167,7 +171,10 @@ impl Context {
                 }
             };
         }
-        let (threads, io) = (std::mem::take(&mut life.threads), std::mem::take(&mut life.io));
+        let (threads, io) = (
+            std::mem::take(&mut life.threads),
+            std::mem::take(&mut life.io),
+        );
         drop(life);
         end_threads(threads, &io);
         true
@@ -212,7 +219,8 @@ impl ContextShared {
                 worker.run();
             });
             drop(blocked);
-            life.threads.push(spawned.map_err(|_error| Code::TooManySockets)?);
+            life.threads
+                .push(spawned.map_err(|_error| Code::TooManySockets)?);
             life.io.push(handle);
         }
         life.started = true;
@@ -263,7 +271,9 @@ impl ContextShared {
     pub(crate) fn wait_for_sessions_of(&self, socket: u64, deadline: Instant) {
         let mut life = self.life();
         while life.sessions.contains_key(&socket) {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return;
+            };
             life = self
                 .changed
                 .wait_timeout(life, left)
@@ -287,7 +297,12 @@ impl ContextShared {
     /// An I/O thread cannot go on: every call answers with an error from here on.
     pub(crate) fn fail(&self) {
         self.failed.store(true, SeqCst);
-        let sockets: Vec<_> = self.life().sockets.values().filter_map(Weak::upgrade).collect();
+        let sockets: Vec<_> = self
+            .life()
+            .sockets
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
         for socket in sockets {
             socket.terminate();
         }
@@ -307,8 +322,11 @@ fn prepare_thread(options: &ContextOptions, index: usize) {
     };
     thread::set_name(&format!("{prefix}ZMQbg/IO/{index}"));
     thread::set_timer_slack_ns(1_000);
-    let cpus: Vec<usize> =
-        options.thread_affinity.iter().filter_map(|cpu| usize::try_from(*cpu).ok()).collect();
+    let cpus: Vec<usize> = options
+        .thread_affinity
+        .iter()
+        .filter_map(|cpu| usize::try_from(*cpu).ok())
+        .collect();
     if !cpus.is_empty() {
         // A thread that may not be placed runs where it can.
         thread::set_affinity(&cpus).ok();

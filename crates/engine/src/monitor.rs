@@ -60,7 +60,11 @@ impl MonitorEvents {
                 return None;
             }
             queue = match deadline {
-                None => self.post.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .post
+                    .arrived
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.checked_duration_since(Instant::now())?;
                     self.post

@@ -40,7 +40,10 @@ pub(crate) struct Dice {
 impl Dice {
     pub(crate) fn new(policy: Policy, seed: u64) -> Self {
         let state = AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        Self { state, thrown: policy == Policy::Chaos }
+        Self {
+            state,
+            thrown: policy == Policy::Chaos,
+        }
     }
 
     /// True once in `n` under chaos, never otherwise.

@@ -119,7 +119,9 @@ fn events(readable: bool, writable: bool) -> i16 {
 }
 
 fn note_fds(items: &mut [PollItem<'_>], fds: &[PollFd]) {
-    let targets = items.iter_mut().filter(|item| matches!(item.target, PollTarget::Fd(_)));
+    let targets = items
+        .iter_mut()
+        .filter(|item| matches!(item.target, PollTarget::Fd(_)));
     for (item, fd) in targets.zip(fds) {
         item.found = Readiness {
             readable: fd.revents & PollFd::IN != 0,
@@ -171,7 +173,11 @@ fn code(error: &io::Error) -> Code {
 
 impl Socket {
     fn pollable_fd(&self) -> Result<RawFd, Code> {
-        let fd = self.shared().epoll.as_pollable().ok_or(Code::NotSupported)?;
+        let fd = self
+            .shared()
+            .epoll
+            .as_pollable()
+            .ok_or(Code::NotSupported)?;
         Ok(fd.as_raw_fd())
     }
 }

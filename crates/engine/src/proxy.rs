@@ -95,8 +95,16 @@ pub fn proxy_steerable(
         }
         if !there && !here {
             let mut items = vec![
-                PollItem::socket(frontend, !front.readable && !paused, back.readable && !paused),
-                PollItem::socket(backend, !back.readable && !paused, front.readable && !paused),
+                PollItem::socket(
+                    frontend,
+                    !front.readable && !paused,
+                    back.readable && !paused,
+                ),
+                PollItem::socket(
+                    backend,
+                    !back.readable && !paused,
+                    front.readable && !paused,
+                ),
             ];
             if let Some(control) = control.as_deref_mut() {
                 items.push(PollItem::socket(control, true, false));

@@ -101,9 +101,8 @@ impl SocketShared {
         let event = EventFd::new()?;
         let epoll = Epoll::new()?;
         epoll.add(std::os::fd::AsFd::as_fd(&event), BELL, Interest::READ)?;
-        let reads_itself = socket_type.receives()
-            && policy != Policy::IoOnly
-            && epoll.as_pollable().is_some();
+        let reads_itself =
+            socket_type.receives() && policy != Policy::IoOnly && epoll.as_pollable().is_some();
         Ok(Self {
             id,
             socket_type,
@@ -147,7 +146,9 @@ impl SocketShared {
     }
 
     pub(crate) fn connections(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the lease to the I/O thread of the first connection.
@@ -156,13 +157,17 @@ impl SocketShared {
         if home.is_none() {
             *home = Some(Arc::clone(io));
             if self.reads_itself {
-                io.post(Order::Lease { socket: Arc::clone(self) });
+                io.post(Order::Lease {
+                    socket: Arc::clone(self),
+                });
             }
         }
     }
 
     fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
-        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A topic more (or less): tells every connection. Returns those that need a pump.
@@ -202,11 +207,17 @@ impl SocketShared {
 
     pub(crate) fn stop_telling(&self, connection: &Arc<Connection>) {
         if self.socket_type == SocketType::Sub {
-            self.subscriptions().live.retain(|known| !Arc::ptr_eq(known, connection));
+            self.subscriptions()
+                .live
+                .retain(|known| !Arc::ptr_eq(known, connection));
         }
     }
 }
 
 fn version_of(connection: &Connection) -> Version {
-    if connection.subscribes_by_command.load(Relaxed) { Version::V3_1 } else { Version::V3_0 }
+    if connection.subscribes_by_command.load(Relaxed) {
+        Version::V3_1
+    } else {
+        Version::V3_0
+    }
 }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The smallest things that must work, over each transport and under each policy.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::redundant_clone,
+    reason = "helpers of tests"
+)]
+
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,13 +21,19 @@ fn soon() -> Wait {
 }
 
 fn send(socket: &mut Socket, body: &[u8], more: bool) {
-    socket.send_frame(&mut Outgoing::Bytes(body), more, soon()).unwrap();
+    socket
+        .send_frame(&mut Outgoing::Bytes(body), more, soon())
+        .unwrap();
 }
 
 fn recv(socket: &mut Socket) -> Vec<u8> {
     match socket.recv_frame(soon()) {
         Ok(message) => message.to_vec(),
-        Err(code) => panic!("{:?} {code}: {:?}", socket.socket_type(), socket.statistics()),
+        Err(code) => panic!(
+            "{:?} {code}: {:?}",
+            socket.socket_type(),
+            socket.statistics()
+        ),
     }
 }
 
@@ -30,7 +42,6 @@ fn each(test: impl Fn(Context, &str)) {
         for endpoint in WILDCARDS {
             let context = Context::new();
             context.set_policy(policy);
-            println!("{policy:?} {endpoint}");
             test(context.clone(), endpoint);
             assert!(context.terminate(Some(Instant::now() + Duration::from_secs(4))));
         }

@@ -5,7 +5,10 @@
 //! announces its wait under the lock, lets go, and sleeps.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use ferromq_engine::{self as engine, PeerStatistics, Wait};
@@ -66,6 +69,22 @@ pub struct RecvHalf<K> {
 #[derive(Debug)]
 struct Joint<K> {
     socket: Mutex<Socket<K>>,
+    waiting: Waiting,
+}
+
+/// Who waits, while others use the socket. What a receiving call reads from the kernel, those that
+/// wait for the kernel never hear of: so it looks, before it leaves, whether there is something for
+/// them. A send that succeeds reads nothing.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Threads that wait for a message.
+    readers: AtomicU32,
+    /// Threads that wait for room.
+    writers: AtomicU32,
+    /// Tasks may wait for a message.
+    reading_tasks: AtomicBool,
+    /// Tasks may wait for room.
+    writing_tasks: AtomicBool,
 }
 
 /// How long a call may wait.
@@ -124,12 +143,22 @@ impl<K: Kind> Joint<K> {
     fn of(socket: Socket<K>) -> Arc<Self> {
         Arc::new(Self {
             socket: Mutex::new(socket),
+            waiting: Waiting::default(),
         })
     }
 
     fn lock(&self) -> MutexGuard<'_, Socket<K>> {
         // A panic of a caller between two verbs leaves the socket as it is.
         self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the socket, and then looks whether there is something for those that
+    /// wait.
+    fn with<R>(&self, call: impl FnOnce(&mut Socket<K>) -> R) -> R {
+        let mut socket = self.lock();
+        let result = call(&mut socket);
+        self.waiting.look(&mut socket.engine);
+        result
     }
 
     fn send<M: Outbound>(&self, message: M, patience: Patience) -> Result<(), SendError<M>> {
@@ -144,9 +173,10 @@ impl<K: Kind> Joint<K> {
                 }) => message = back,
                 done => return done,
             }
+            self.waiting.look(&mut socket.engine);
             let until =
                 deadline.get_or_insert_with(|| patience.deadline(socket.engine.options().sndtimeo));
-            if let Err(error) = until.and_then(|until| wait(socket, false, until)) {
+            if let Err(error) = until.and_then(|until| self.wait(socket, false, until)) {
                 return Err(SendError::new(error, message));
             }
         }
@@ -160,13 +190,15 @@ impl<K: Kind> Joint<K> {
         let mut deadline = None;
         loop {
             let mut socket = self.lock();
-            match receive(&mut socket.engine) {
+            let received = receive(&mut socket.engine);
+            self.waiting.look(&mut socket.engine);
+            match received {
                 Err(Error::Again) => {}
                 done => return done,
             }
             let until = *deadline
                 .get_or_insert_with(|| patience.deadline(socket.engine.options().rcvtimeo));
-            wait(socket, true, until?)?;
+            self.wait(socket, true, until?)?;
         }
     }
 
@@ -178,32 +210,87 @@ impl<K: Kind> Joint<K> {
         self.receive(patience, |engine| take(engine, Wait::No))
     }
 
+    /// Announces a wait, lets go of the socket, and sleeps; returns when it is time to look again.
+    fn wait(
+        &self,
+        mut socket: MutexGuard<'_, Socket<K>>,
+        for_input: bool,
+        deadline: Option<Instant>,
+    ) -> Result<(), Error> {
+        let Some(ticket) = socket.engine.prepare(for_input, !for_input)? else {
+            return match deadline {
+                Some(at) if at <= Instant::now() => Err(Error::Again),
+                _ => Ok(()),
+            };
+        };
+        let waiting = if for_input {
+            &self.waiting.readers
+        } else {
+            &self.waiting.writers
+        };
+        // Under the lock, so that whoever uses the socket from now on knows.
+        waiting.fetch_add(1, Relaxed);
+        drop(socket);
+        let result = ticket.sleep(deadline);
+        waiting.fetch_sub(1, Relaxed);
+        Ok(result?)
+    }
+
     async fn send_async<M: Outbound>(&self, message: M) -> Result<(), SendError<M>> {
         let mut message = Some(message);
-        poll_fn(|task| poll_send(&mut self.lock().engine, &mut message, task)).await
+        poll_fn(|task| {
+            let mut socket = self.lock();
+            let result = poll_send(&mut socket.engine, &mut message, task);
+            if result.is_pending() {
+                self.waiting.look(&mut socket.engine);
+                self.waiting.writing_tasks.store(true, Relaxed);
+            }
+            result
+        })
+        .await
     }
 
     async fn recv_async(&self) -> Result<Message, Error> {
-        poll_fn(|task| poll_recv(&mut self.lock().engine, task)).await
+        poll_fn(|task| self.poll_input(|engine| poll_recv(engine, task))).await
     }
 
     async fn recv_multipart_async(&self) -> Result<Multipart, Error> {
-        poll_fn(|task| poll_recv_multipart(&mut self.lock().engine, task)).await
+        poll_fn(|task| self.poll_input(|engine| poll_recv_multipart(engine, task))).await
+    }
+
+    fn poll_input<T>(&self, poll: impl FnOnce(&mut engine::Socket) -> Poll<T>) -> Poll<T> {
+        let mut socket = self.lock();
+        let result = poll(&mut socket.engine);
+        self.waiting.look(&mut socket.engine);
+        if result.is_pending() {
+            self.waiting.reading_tasks.store(true, Relaxed);
+        }
+        result
     }
 }
 
-/// Announces a wait, lets go of the socket, and sleeps; returns when it is time to look again.
-fn wait<K>(
-    mut socket: MutexGuard<'_, Socket<K>>,
-    for_input: bool,
-    deadline: Option<Instant>,
-) -> Result<(), Error> {
-    let ticket = socket.engine.prepare(for_input, !for_input)?;
-    drop(socket);
-    match ticket {
-        Some(ticket) => Ok(ticket.sleep(deadline)?),
-        None if deadline.is_some_and(|at| at <= Instant::now()) => Err(Error::Again),
-        None => Ok(()),
+impl Waiting {
+    /// Wakes those that wait if there is something for them. To be called under the lock.
+    #[inline]
+    fn look(&self, socket: &mut engine::Socket) {
+        let reading = self.readers.load(Relaxed) > 0 || self.reading_tasks.load(Relaxed);
+        let writing = self.writers.load(Relaxed) > 0 || self.writing_tasks.load(Relaxed);
+        if reading || writing {
+            self.wake(socket, reading, writing);
+        }
+    }
+
+    #[cold]
+    fn wake(&self, socket: &mut engine::Socket, reading: bool, writing: bool) {
+        // The end of the context has woken them already.
+        let Ok(ready) = socket.readiness() else {
+            return;
+        };
+        if reading && ready.readable || writing && ready.writable {
+            self.reading_tasks.store(false, Relaxed);
+            self.writing_tasks.store(false, Relaxed);
+            socket.wake_others();
+        }
     }
 }
 
@@ -253,7 +340,7 @@ impl<K: Kind> Shared<K> {
     /// # Ok::<(), ferromq::Error>(())
     /// ```
     pub fn with<R>(&self, call: impl FnOnce(&mut Socket<K>) -> R) -> R {
-        call(&mut self.joint.lock())
+        self.joint.with(call)
     }
 
     /// As [`Socket::monitor`].

@@ -12,6 +12,15 @@ use crate::loom::Arc;
 use crate::queue::Shared;
 use crate::writer::DESCRIPTOR;
 
+/// So many bytes at a meeting are worth it: some cache lines.
+const GATHERED: usize = 512;
+/// Pauses of the CPU, a quarter of a microsecond or so: the time of 20 short messages.
+const PAUSES: u32 = 12;
+/// The most that good experience with waiting counts for.
+const PATIENCE: u8 = 16;
+/// With bad experience one meeting in so many tries again.
+const PROBE_MASK: u8 = 63;
+
 /// Where a frame's body lies.
 #[derive(Clone, Copy)]
 enum Body {
@@ -70,6 +79,9 @@ pub struct Reader {
     commands: Vec<CommandFrame>,
     /// How far a walk over an incomplete message has come, and how many frames it has passed.
     walked: Option<(Link, usize, u32)>,
+    /// How well waiting for more has worked, and a count of the chances to.
+    patience: u8,
+    meetings: u8,
     /// A chunk that has been passed and may be used again by this socket.
     retired: Option<Link>,
     pub(crate) shared: Arc<Shared>,
@@ -94,6 +106,8 @@ impl Reader {
             generation: 0,
             commands: Vec::new(),
             walked: None,
+            patience: 0,
+            meetings: 0,
             retired: None,
             shared,
         }
@@ -188,6 +202,7 @@ impl Reader {
                 },
                 Found::Partial => {
                     if self.reload() {
+                        self.let_gather();
                         continue;
                     }
                     // SAFETY: the reader's chunk is alive.
@@ -210,6 +225,29 @@ impl Reader {
         self.end = word.end();
         self.sealed = word.is_sealed();
         news
+    }
+
+    /// A reader as fast as its writer would meet it at every message, and each meeting moves a
+    /// cache line back and forth. If little has come, waits the time of some messages for more,
+    /// as long as that has been worth it lately.
+    fn let_gather(&mut self) {
+        if !self.inproc || self.sealed || self.end - self.at >= GATHERED {
+            return;
+        }
+        self.meetings = self.meetings.wrapping_add(1);
+        if self.patience == 0 && self.meetings & PROBE_MASK != 0 {
+            return;
+        }
+        let before = self.end - self.at;
+        for _ in 0..PAUSES {
+            std::hint::spin_loop();
+        }
+        self.reload();
+        self.patience = if self.end - self.at >= 2 * before {
+            (self.patience + 1).min(PATIENCE)
+        } else {
+            self.patience.saturating_sub(1)
+        };
     }
 
     fn move_on(&mut self, next: Link) {

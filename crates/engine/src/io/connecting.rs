@@ -29,15 +29,25 @@ impl IoThread {
         options: Arc<SocketOptions>,
         target: Box<Target>,
     ) {
-        self.insert(Session::new(id, socket, options, Origin::Connected(target), connection));
+        self.insert(Session::new(
+            id,
+            socket,
+            options,
+            Origin::Connected(target),
+            connection,
+        ));
         self.guarded(id, |thread| thread.connect(id));
     }
 
     /// Makes an attempt, with the addresses found if there are any.
     pub(super) fn connect(&mut self, id: u64) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         session.retry_at = None;
-        let Origin::Connected(target) = &session.origin else { return };
+        let Origin::Connected(target) = &session.origin else {
+            return;
+        };
         let known = (!session.addresses.is_empty()).then_some(session.addresses.as_slice());
         match target.connect(known, &session.options) {
             Ok(Attempt::Resolve { host, port, family }) => {
@@ -61,12 +71,17 @@ impl IoThread {
         let spawned = std::thread::Builder::new().spawn(look);
         drop(blocked);
         if let Err(error) = spawned {
-            self.handle.post(Order::Resolved { id, addresses: Err(error) });
+            self.handle.post(Order::Resolved {
+                id,
+                addresses: Err(error),
+            });
         }
     }
 
     pub(super) fn resolved(&mut self, id: u64, addresses: io::Result<Vec<SocketAddr>>) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if !matches!(session.state, State::Resolving) {
             return;
         }
@@ -82,7 +97,9 @@ impl IoThread {
 
     fn begun(&mut self, id: u64, stream: Stream, progress: Progress) {
         const EINPROGRESS: i32 = 115;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         session.stream = Some(Arc::new(stream));
         session.registered = None;
         session.state = State::Connecting;
@@ -92,7 +109,10 @@ impl IoThread {
         }
         let endpoint = session.endpoint().to_owned();
         let event = Event::ConnectDelayed { errno: EINPROGRESS };
-        session.socket.monitor.report(|| MonitorEvent::new(event, "", endpoint));
+        session
+            .socket
+            .monitor
+            .report(|| MonitorEvent::new(event, "", endpoint));
         if let Ok(limit @ 1..) = u64::try_from(session.options.connect_timeout) {
             session.connect_deadline = Some(self.now + Duration::from_millis(limit));
             self.schedule(id);
@@ -101,7 +121,9 @@ impl IoThread {
     }
 
     pub(super) fn connecting_event(&mut self, id: u64) {
-        let Some(stream) = self.sessions.get(&id).and_then(|s| s.stream.clone()) else { return };
+        let Some(stream) = self.sessions.get(&id).and_then(|s| s.stream.clone()) else {
+            return;
+        };
         match finish(&stream) {
             Ok(()) if connected_to_itself(&stream) => {
                 self.not_connected(id, &io::ErrorKind::ConnectionRefused.into());
@@ -115,16 +137,25 @@ impl IoThread {
     }
 
     fn connected(&mut self, id: u64) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(stream) = session.stream.clone() else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(stream) = session.stream.clone() else {
+            return;
+        };
         session.connect_deadline = None;
         session.backoff = None;
         session.addresses.clear();
         session.peer_address = peer_address(&stream);
         let endpoint = session.endpoint().to_owned();
         let local = endpoint_of(stream.local_name());
-        let event = Event::Connected { fd: stream.as_raw_fd() };
-        session.socket.monitor.report(|| MonitorEvent::new(event, local, endpoint));
+        let event = Event::Connected {
+            fd: stream.as_raw_fd(),
+        };
+        session
+            .socket
+            .monitor
+            .report(|| MonitorEvent::new(event, local, endpoint));
         self.greet(id);
     }
 
@@ -135,15 +166,24 @@ impl IoThread {
     /// An attempt has failed: the next address, or the next attempt.
     fn not_connected(&mut self, id: u64, error: &io::Error) {
         const STOP_WHEN_REFUSED: i32 = 1;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         session.connect_deadline = None;
         if let Some(stream) = session.stream.take() {
-            let event = Event::Closed { fd: stream.as_raw_fd() };
+            let event = Event::Closed {
+                fd: stream.as_raw_fd(),
+            };
             let endpoint = session.endpoint().to_owned();
-            session.socket.monitor.report(|| MonitorEvent::new(event, "", endpoint));
+            session
+                .socket
+                .monitor
+                .report(|| MonitorEvent::new(event, "", endpoint));
             self.forget_descriptor(id, &stream);
         }
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if session.addresses.len() > 1 {
             session.addresses.remove(0);
             self.connect(id);
@@ -162,7 +202,9 @@ impl IoThread {
     /// Waits as the reconnect options say, then tries again.
     pub(super) fn wait_to_connect(&mut self, id: u64) {
         let jitter = self.context.random();
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let Some(wait) = next_wait(&session.options, session.backoff, jitter) else {
             self.end_for_application(id);
             self.remove(id);
@@ -174,13 +216,18 @@ impl IoThread {
         let interval = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
         let endpoint = session.endpoint().to_owned();
         let event = Event::ConnectRetried { interval };
-        session.socket.monitor.report(|| MonitorEvent::new(event, "", endpoint));
+        session
+            .socket
+            .monitor
+            .report(|| MonitorEvent::new(event, "", endpoint));
         self.schedule(id);
     }
 
     /// The wait for another attempt, to connect or to read, is over.
     pub(super) fn retry(&mut self, id: u64) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         session.retry_at = None;
         match session.state {
             State::Waiting => self.connect(id),
@@ -198,14 +245,17 @@ impl IoThread {
 /// contract 2.1: without a maximum the interval and up to as much again at random; with one the
 /// interval, doubled each time up to the maximum. Not above zero: no further attempt.
 fn next_wait(options: &SocketOptions, last: Option<Duration>, random: u64) -> Option<Duration> {
-    let interval = u64::try_from(options.reconnect_ivl).ok().filter(|ms| *ms > 0)?;
+    let interval = u64::try_from(options.reconnect_ivl)
+        .ok()
+        .filter(|ms| *ms > 0)?;
     let most = u64::try_from(options.reconnect_ivl_max).unwrap_or(0);
     let milliseconds = match (most, last) {
         (0, _) => interval + random % interval,
         (most, None) => interval.min(most),
-        (most, Some(last)) => {
-            u64::try_from(last.as_millis()).unwrap_or(most).saturating_mul(2).min(most)
-        }
+        (most, Some(last)) => u64::try_from(last.as_millis())
+            .unwrap_or(most)
+            .saturating_mul(2)
+            .min(most),
     };
     Some(Duration::from_millis(milliseconds))
 }

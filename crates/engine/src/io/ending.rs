@@ -22,7 +22,9 @@ use crate::tuning::{CLOSE_TICK, CLOSE_TICK_MAX, TRAIL_TICK};
 impl IoThread {
     /// Somebody has met the end of the connection while reading or writing.
     pub(super) fn found_lost(&mut self, id: u64) {
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
         match session.state {
             State::Ready => {
                 let came = self.absorb_from(id);
@@ -71,7 +73,9 @@ impl IoThread {
     /// this time.
     fn trail(&mut self, id: u64, after: Option<Duration>) {
         let at = after.map(|after| self.now + after.max(Duration::from_micros(1)));
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         session.retry_at = at;
         if matches!(session.state, State::Ready) {
             session.state = State::Trailing;
@@ -103,7 +107,10 @@ impl IoThread {
 
     /// The peer has broken a rule of the pattern.
     pub(super) fn fault(&mut self, id: u64) {
-        self.lost(id, DisconnectReason::Protocol(ProtocolError::ZmtpUnspecified));
+        self.lost(
+            id,
+            DisconnectReason::Protocol(ProtocolError::ZmtpUnspecified),
+        );
     }
 
     /// A fault in our own code, or in the system: this connection ends.
@@ -123,7 +130,9 @@ impl IoThread {
 
     fn end(&mut self, id: u64, reason: DisconnectReason, again: bool) {
         const STOP_AFTER_HANDSHAKE: i32 = 2;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let was_ready = matches!(session.state, State::Ready | State::Trailing);
         session.heartbeat = None;
         session.handshake_deadline = None;
@@ -144,17 +153,26 @@ impl IoThread {
         if !keeps_pipe {
             self.end_for_application(id);
         }
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         // Not before: what is sent by somebody who has seen this must not go to the lost peer.
         if was_ready && let Some(stream) = &session.stream {
-            session.report(Event::Disconnected { fd: stream.as_raw_fd() }, Some(reason));
+            session.report(
+                Event::Disconnected {
+                    fd: stream.as_raw_fd(),
+                },
+                Some(reason),
+            );
         }
         session.peer_routing_id = None;
         if let Some(stream) = session.stream.take() {
             self.forget_descriptor(id, &stream);
         }
         self.unwatch(id);
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         session.registered = None;
         let closed = session.closing.is_some();
         if again && !(closed && session.connection.is_none()) {
@@ -169,7 +187,9 @@ impl IoThread {
 
     /// Takes a descriptor out of the sets it is in: others may still hold it open.
     pub(super) fn forget_descriptor(&mut self, id: u64, stream: &Arc<Stream>) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if session.registered.take().is_some() {
             self.handle.epoll.delete(stream.as_fd()).ok();
         }
@@ -181,8 +201,10 @@ impl IoThread {
     }
 
     /// Tells the application that this pipe will not come back.
-    pub(super) fn end_for_application(&mut self, id: u64) {
-        let Some(session) = self.sessions.get(&id) else { return };
+    pub(super) fn end_for_application(&self, id: u64) {
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
         if session.closing.is_none() && session.connection.is_some() {
             session.socket.tell(News::Ended { id });
         }
@@ -214,12 +236,19 @@ impl IoThread {
 
     /// The application has let go of this connection: delivers what is queued, then ends it.
     pub(super) fn close(&mut self, id: u64, linger: Linger) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let deadline = match linger {
             Linger::Forever => None,
             Linger::For(time) => Some(self.now + time),
         };
-        let closing = Closing { deadline, look_at: None, tick: CLOSE_TICK, shut: false };
+        let closing = Closing {
+            deadline,
+            look_at: None,
+            tick: CLOSE_TICK,
+            shut: false,
+        };
         session.closing = Some(Box::new(closing));
         session.heartbeat = None;
         self.unwatch(id);
@@ -233,7 +262,9 @@ impl IoThread {
 
     /// A closing session: is it done, and if not, what does it wait for?
     pub(super) fn go_on_closing(&mut self, id: u64) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if let Some(closing) = session.closing.as_mut() {
             closing.look_at = None;
         }
@@ -246,7 +277,9 @@ impl IoThread {
             .closing
             .as_ref()
             .is_some_and(|closing| closing.deadline.is_some_and(|at| at <= self.now));
-        let left = connection.try_tx().is_none_or(|tx| connection.has_output(&tx));
+        let left = connection
+            .try_tx()
+            .is_none_or(|tx| connection.has_output(&tx));
         match session.state {
             State::Ready => self.close_ready(id),
             // Nothing to deliver, or nobody to deliver to in time.
@@ -274,9 +307,15 @@ impl IoThread {
     /// Everything has been written: waits until the peer has it, for unread input would make the
     /// kernel throw it away with a reset.
     fn shut(&mut self, id: u64) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(stream) = session.stream.clone() else { return };
-        let Some(closing) = session.closing.as_mut() else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(stream) = session.stream.clone() else {
+            return;
+        };
+        let Some(closing) = session.closing.as_mut() else {
+            return;
+        };
         if !closing.shut {
             closing.shut = true;
             // If that fails the connection is gone, which the next read shows.
@@ -292,8 +331,12 @@ impl IoThread {
     }
 
     fn tick_closing(&mut self, id: u64) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(closing) = session.closing.as_mut() else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(closing) = session.closing.as_mut() else {
+            return;
+        };
         let tick = closing.tick;
         closing.tick = (tick * 2).min(CLOSE_TICK_MAX);
         self.look_at_closing(id, tick);
@@ -301,7 +344,9 @@ impl IoThread {
 
     fn look_at_closing(&mut self, id: u64, after: Duration) {
         let at = self.now + after;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if let Some(closing) = session.closing.as_mut() {
             closing.look_at = Some(at);
             self.schedule(id);
@@ -310,7 +355,9 @@ impl IoThread {
 
     /// Reads and forgets what the peer still sends.
     fn discard_input(&mut self, id: u64) {
-        let Some(stream) = self.sessions.get(&id).and_then(|s| s.stream.clone()) else { return };
+        let Some(stream) = self.sessions.get(&id).and_then(|s| s.stream.clone()) else {
+            return;
+        };
         for _ in 0..64 {
             match stream.recv(&mut self.scratch) {
                 Ok(0) | Err(_) => return,
@@ -321,7 +368,9 @@ impl IoThread {
 
     /// The end of a closing session.
     fn finish_close(&mut self, id: u64) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if let Some(connection) = session.connection.take() {
             session.socket.stop_telling(&connection);
             drop(connection.give_up());
@@ -331,7 +380,9 @@ impl IoThread {
         let was_ready = matches!(session.state, State::Ready | State::Trailing);
         if let Some(stream) = session.stream.take() {
             if was_ready {
-                let event = Event::Disconnected { fd: stream.as_raw_fd() };
+                let event = Event::Disconnected {
+                    fd: stream.as_raw_fd(),
+                };
                 session.report(event, Some(DisconnectReason::Local));
             }
             self.forget_closed(id, &stream);
@@ -342,7 +393,9 @@ impl IoThread {
     /// As [`forget_descriptor`](Self::forget_descriptor), without cutting what the kernel still
     /// delivers.
     fn forget_closed(&mut self, id: u64, stream: &Arc<Stream>) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if session.registered.take().is_some() {
             self.handle.epoll.delete(stream.as_fd()).ok();
         }

@@ -25,15 +25,18 @@ use ferromq_vocabulary::SocketOptions;
 impl IoThread {
     /// Begins the handshake on a fresh connection.
     pub(super) fn greet(&mut self, id: u64) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let mut local = Local::new(session.socket.socket_type);
         local.routing_id.clone_from(&session.options.routing_id);
         let metadata = session.options.metadata.iter();
-        local.metadata = metadata.map(|(name, value)| (name.clone(), value.clone())).collect();
+        local.metadata = metadata
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         session.state = State::Greeting(Box::new(Handshake::new(local)));
         let limit = u64::try_from(session.options.handshake_ivl).unwrap_or(0);
-        session.handshake_deadline =
-            (limit > 0).then(|| self.now + Duration::from_millis(limit));
+        session.handshake_deadline = (limit > 0).then(|| self.now + Duration::from_millis(limit));
         self.schedule(id);
         self.greeting_event(id);
     }
@@ -51,7 +54,9 @@ impl IoThread {
 
     fn step(&mut self, id: u64) -> Step {
         let scratch = &mut self.scratch;
-        let Some(session) = self.sessions.get_mut(&id) else { return Step::Gone };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return Step::Gone;
+        };
         let (State::Greeting(handshake), Some(stream)) = (&mut session.state, &session.stream)
         else {
             return Step::Gone;
@@ -96,7 +101,9 @@ impl IoThread {
     }
 
     pub(super) fn handshake_timed_out(&mut self, id: u64) {
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
         const ETIMEDOUT: i32 = 110;
         session.report(Event::HandshakeFailedNoDetail { errno: ETIMEDOUT }, None);
         self.lost(id, DisconnectReason::HandshakeTimeout);
@@ -104,19 +111,32 @@ impl IoThread {
 
     fn greeting_ended(&mut self, id: u64, reason: DisconnectReason) {
         const EPIPE: i32 = 32;
-        let Some(session) = self.sessions.get(&id) else { return };
-        let errno = if let DisconnectReason::Io(errno) = reason { errno } else { EPIPE };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let errno = if let DisconnectReason::Io(errno) = reason {
+            errno
+        } else {
+            EPIPE
+        };
         session.report(Event::HandshakeFailedNoDetail { errno }, Some(reason));
         self.lost(id, reason);
     }
 
     fn greeting_failed(&mut self, id: u64, fault: Fault) {
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
         let error = fault.protocol_error();
         let event = match (fault, error) {
-            (Fault::PeerError { status: Some(status) }, _) => {
-                Some(Event::HandshakeFailedAuth { status: u32::from(status) })
-            }
+            (
+                Fault::PeerError {
+                    status: Some(status),
+                },
+                _,
+            ) => Some(Event::HandshakeFailedAuth {
+                status: u32::from(status),
+            }),
             (_, Some(error)) => Some(Event::HandshakeFailedProtocol { error }),
             (_, None) => None,
         };
@@ -134,27 +154,34 @@ impl IoThread {
     /// The handshake is over: traffic flows from here on.
     fn ready(&mut self, id: u64, rest: &[u8]) {
         let now = self.now;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(stream) = session.stream.clone() else { return };
-        let State::Greeting(handshake) = std::mem::replace(&mut session.state, State::Ready)
-        else {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(stream) = session.stream.clone() else {
+            return;
+        };
+        let State::Greeting(handshake) = std::mem::replace(&mut session.state, State::Ready) else {
             return;
         };
         session.handshake_deadline = None;
         let peer = handshake.into_peer();
         session.peer_routing_id = Some(peer.routing_id.clone());
         // Who closes waits for nobody's heart.
-        session.heartbeat =
-            (session.closing.is_none() && session.options.heartbeat_ivl > 0)
-                .then(|| Box::new(heartbeat(&session.options, now)));
+        session.heartbeat = (session.closing.is_none() && session.options.heartbeat_ivl > 0)
+            .then(|| Box::new(heartbeat(&session.options, now)));
 
         let known = describe(session, &peer, stream.as_raw_fd());
         let mut fresh = None;
         let connection = match &session.connection {
             Some(connection) => Arc::clone(connection),
             None => {
-                let (connection, pipe) =
-                    make_pipe(id, &self.handle, &session.socket, &session.options, known.clone());
+                let (connection, pipe) = make_pipe(
+                    id,
+                    &self.handle,
+                    &session.socket,
+                    &session.options,
+                    known.clone(),
+                );
                 let connection = Arc::new(connection);
                 session.connection = Some(Arc::clone(&connection));
                 fresh = Some(pipe);
@@ -174,7 +201,11 @@ impl IoThread {
             Some(pipe) => {
                 let pipe = Box::new(pipe);
                 let connection = Arc::clone(&connection);
-                socket.tell(News::Attach { pipe, connection, endpoint });
+                socket.tell(News::Attach {
+                    pipe,
+                    connection,
+                    endpoint,
+                });
             }
             None => socket.tell(News::Ready { id, peer: known }),
         }
@@ -188,7 +219,10 @@ impl IoThread {
         }
         connection.install(&stream, preamble);
         if socket.reads_itself
-            && socket.epoll.add(stream.as_fd(), id, Interest::READ | Interest::EDGE).is_err()
+            && socket
+                .epoll
+                .add(stream.as_fd(), id, Interest::READ | Interest::EDGE)
+                .is_err()
         {
             self.lost(id, DisconnectReason::Local);
             return;
@@ -212,9 +246,15 @@ enum Step {
 impl Session {
     pub(super) fn report(&self, event: Event, reason: Option<DisconnectReason>) {
         self.socket.monitor.report(|| {
-            let (local, mut remote) = self.stream.as_ref().map_or_else(Default::default, |stream| {
-                (endpoint_of(stream.local_name()), endpoint_of(stream.peer_name()))
-            });
+            let (local, mut remote) =
+                self.stream
+                    .as_ref()
+                    .map_or_else(Default::default, |stream| {
+                        (
+                            endpoint_of(stream.local_name()),
+                            endpoint_of(stream.peer_name()),
+                        )
+                    });
             if self.connects() || remote.is_empty() {
                 remote = self.endpoint().to_owned();
             }
@@ -249,7 +289,10 @@ fn describe(session: &Session, peer: &handshake::Peer, fd: i32) -> Peer {
         metadata.insert(name, value);
     }
     metadata.fd(fd);
-    Peer { routing_id: peer.routing_id.clone(), metadata: Some(metadata.build()) }
+    Peer {
+        routing_id: peer.routing_id.clone(),
+        metadata: Some(metadata.build()),
+    }
 }
 
 /// Both queues of a new connection.
@@ -263,7 +306,9 @@ pub(crate) fn make_pipe(
     let max_frame = u64::try_from(options.maxmsgsize).unwrap_or(u64::MAX);
     let (writer, drain) = outbound();
     let (fill, reader) = inbound(max_frame);
-    let receive = u64::try_from(options.rcvhwm).ok().filter(|limit| *limit > 0);
+    let receive = u64::try_from(options.rcvhwm)
+        .ok()
+        .filter(|limit| *limit > 0);
     let connection = Connection::new(
         id,
         Arc::clone(io),

@@ -37,7 +37,9 @@ pub(crate) struct Leased {
 impl IoThread {
     pub(super) fn take_lease(&mut self, socket: Arc<SocketShared>) {
         let id = socket.id;
-        let Some(fd) = socket.epoll.as_pollable() else { return };
+        let Some(fd) = socket.epoll.as_pollable() else {
+            return;
+        };
         if socket.closed.load(SeqCst) {
             return;
         }
@@ -66,7 +68,9 @@ impl IoThread {
 
     /// Something has come for a leased socket.
     pub(super) fn lease_event(&mut self, id: u64) {
-        let Some(leased) = self.leases.get_mut(&id) else { return };
+        let Some(leased) = self.leases.get_mut(&id) else {
+            return;
+        };
         let lease = &leased.socket.lease;
         lease.armed.store(false, SeqCst);
         let reads = lease.reads.load(Relaxed);
@@ -90,8 +94,12 @@ impl IoThread {
             return;
         }
         self.next_lease_tick = None;
-        let ticking: Vec<u64> =
-            self.leases.iter().filter(|(_, leased)| leased.ticking).map(|(id, _)| *id).collect();
+        let ticking: Vec<u64> = self
+            .leases
+            .iter()
+            .filter(|(_, leased)| leased.ticking)
+            .map(|(id, _)| *id)
+            .collect();
         for id in ticking {
             self.lease_tick(id);
         }
@@ -101,7 +109,9 @@ impl IoThread {
     }
 
     fn lease_tick(&mut self, id: u64) {
-        let Some(leased) = self.leases.get_mut(&id) else { return };
+        let Some(leased) = self.leases.get_mut(&id) else {
+            return;
+        };
         let socket = &leased.socket;
         let reads = socket.lease.reads.load(Relaxed);
         if reads != leased.reads {
@@ -131,7 +141,9 @@ impl IoThread {
     /// The application has read much at once: if it takes its time somebody must look at what it
     /// has read.
     pub(super) fn watch_lease(&mut self, id: u64) {
-        let Some(leased) = self.leases.get_mut(&id) else { return };
+        let Some(leased) = self.leases.get_mut(&id) else {
+            return;
+        };
         if !leased.ticking {
             leased.reclaimed = false;
             leased.asleep = 0;
@@ -145,7 +157,9 @@ impl IoThread {
     }
 
     fn look_through_all(&mut self, id: u64) {
-        let Some(leased) = self.leases.get(&id) else { return };
+        let Some(leased) = self.leases.get(&id) else {
+            return;
+        };
         let connections: Vec<_> = leased.socket.connections().values().cloned().collect();
         for connection in connections {
             if self.sessions.contains_key(&connection.id) {
@@ -158,7 +172,9 @@ impl IoThread {
 
     /// The application waits for something else than input: its input is read here at once.
     pub(super) fn reclaim(&mut self, id: u64) {
-        let Some(leased) = self.leases.get_mut(&id) else { return };
+        let Some(leased) = self.leases.get_mut(&id) else {
+            return;
+        };
         leased.reclaimed = true;
         leased.reads = leased.socket.lease.reads.load(Relaxed);
         self.harvest(id);
@@ -166,10 +182,16 @@ impl IoThread {
 
     /// Reads whatever has come for a socket, then waits for more.
     pub(super) fn harvest(&mut self, id: u64) {
-        let Some(leased) = self.leases.get(&id) else { return };
+        let Some(leased) = self.leases.get(&id) else {
+            return;
+        };
         let socket = Arc::clone(&leased.socket);
         let mut events = Events::with_capacity(256);
-        if socket.epoll.wait(&mut events, Some(std::time::Duration::ZERO)).is_ok() {
+        if socket
+            .epoll
+            .wait(&mut events, Some(std::time::Duration::ZERO))
+            .is_ok()
+        {
             for event in events.iter().filter(|event| event.token() != BELL) {
                 self.harvest_one(&socket, event.token());
             }
@@ -215,12 +237,18 @@ impl IoThread {
 
     /// The next arrival is to be heard of.
     fn arm_lease(&mut self, id: u64) {
-        let Some(leased) = self.leases.get(&id) else { return };
+        let Some(leased) = self.leases.get(&id) else {
+            return;
+        };
         let socket = &leased.socket;
         socket.lease.watched.store(false, SeqCst);
         socket.lease.armed.store(true, SeqCst);
         if let Some(fd) = socket.epoll.as_pollable()
-            && self.handle.epoll.modify(fd, id, Interest::READ | Interest::ONESHOT).is_err()
+            && self
+                .handle
+                .epoll
+                .modify(fd, id, Interest::READ | Interest::ONESHOT)
+                .is_err()
         {
             self.leases.remove(&id);
         }
@@ -243,7 +271,10 @@ pub(crate) fn restore(socket: &SocketShared) {
 }
 
 fn set(socket: &SocketShared, wanted: Interest) {
-    let home = socket.home.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let home = socket
+        .home
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if let (Some(io), Some(fd)) = (home.as_ref(), socket.epoll.as_pollable()) {
         // Not registered yet: the I/O thread will do it with the right interest.
         io.epoll.modify(fd.as_fd(), socket.id, wanted).ok();

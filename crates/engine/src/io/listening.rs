@@ -32,26 +32,43 @@ impl IoThread {
     ) {
         let fd = bound.listener.as_raw_fd();
         let endpoint = bound.endpoint.clone();
-        if self.handle.epoll.add(bound.listener.as_fd(), id, Interest::READ).is_err() {
+        if self
+            .handle
+            .epoll
+            .add(bound.listener.as_fd(), id, Interest::READ)
+            .is_err()
+        {
             self.context.session_ended(socket.id);
             return;
         }
-        socket.monitor.report(|| MonitorEvent::new(Event::Listening { fd }, endpoint, ""));
-        self.listeners.insert(id, Listening { bound, socket, options });
+        socket
+            .monitor
+            .report(|| MonitorEvent::new(Event::Listening { fd }, endpoint, ""));
+        self.listeners.insert(
+            id,
+            Listening {
+                bound,
+                socket,
+                options,
+            },
+        );
     }
 
     pub(super) fn accept_from(&mut self, id: u64) {
         for _ in 0..ACCEPT_BATCH {
-            let Some(listening) = self.listeners.get(&id) else { return };
+            let Some(listening) = self.listeners.get(&id) else {
+                return;
+            };
             match listening.bound.listener.accept() {
                 Ok((stream, _)) => self.accepted(id, stream),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(error) => {
                     let errno = error.raw_os_error().unwrap_or(0);
                     let endpoint = listening.bound.endpoint.clone();
-                    listening.socket.monitor.report(|| {
-                        MonitorEvent::new(Event::AcceptFailed { errno }, endpoint, "")
-                    });
+                    listening
+                        .socket
+                        .monitor
+                        .report(|| MonitorEvent::new(Event::AcceptFailed { errno }, endpoint, ""));
                     self.pause_accepting(id);
                     return;
                 }
@@ -61,7 +78,9 @@ impl IoThread {
 
     /// Out of descriptors, most likely: the listener stays readable, so it must not be waited for.
     fn pause_accepting(&mut self, id: u64) {
-        let Some(listening) = self.listeners.get(&id) else { return };
+        let Some(listening) = self.listeners.get(&id) else {
+            return;
+        };
         let fd = listening.bound.listener.as_fd();
         if self.handle.epoll.modify(fd, id, Interest::NONE).is_ok() {
             self.schedule_at(self.now + ACCEPT_PAUSE, id);
@@ -69,7 +88,9 @@ impl IoThread {
     }
 
     pub(super) fn listener_timer(&mut self, id: u64) {
-        let Some(listening) = self.listeners.get(&id) else { return };
+        let Some(listening) = self.listeners.get(&id) else {
+            return;
+        };
         let fd = listening.bound.listener.as_fd();
         if self.handle.epoll.modify(fd, id, Interest::READ).is_ok() {
             self.accept_from(id);
@@ -77,12 +98,17 @@ impl IoThread {
     }
 
     fn accepted(&mut self, listener: u64, stream: Stream) {
-        let Some(listening) = self.listeners.get(&listener) else { return };
+        let Some(listening) = self.listeners.get(&listener) else {
+            return;
+        };
         let tuning = stream_tuning(&listening.options);
         // A connection whose options cannot be set is still a connection.
         stream.tune(&tuning).ok();
         let id = self.context.next_id();
-        let (socket, options) = (Arc::clone(&listening.socket), Arc::clone(&listening.options));
+        let (socket, options) = (
+            Arc::clone(&listening.socket),
+            Arc::clone(&listening.options),
+        );
         let mut session = Session::new(id, socket, options, Origin::Accepted(listener), None);
         let fd = stream.as_raw_fd();
         let endpoint = listening.bound.endpoint.clone();
@@ -113,14 +139,22 @@ impl IoThread {
     }
 
     pub(super) fn stop_listening(&mut self, id: u64) {
-        let Some(listening) = self.listeners.remove(&id) else { return };
+        let Some(listening) = self.listeners.remove(&id) else {
+            return;
+        };
         let fd = listening.bound.listener.as_raw_fd();
         // The descriptor leaves the set when it is closed, at the latest.
-        self.handle.epoll.delete(listening.bound.listener.as_fd()).ok();
+        self.handle
+            .epoll
+            .delete(listening.bound.listener.as_fd())
+            .ok();
         let endpoint = listening.bound.endpoint.clone();
         drop(listening.bound);
         let event = Event::Closed { fd };
-        listening.socket.monitor.report(|| MonitorEvent::new(event, endpoint, ""));
+        listening
+            .socket
+            .monitor
+            .report(|| MonitorEvent::new(event, endpoint, ""));
         self.context.session_ended(listening.socket.id);
     }
 }

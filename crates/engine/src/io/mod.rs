@@ -49,7 +49,12 @@ impl IoHandle {
         let event = EventFd::new()?;
         let epoll = Epoll::new()?;
         epoll.add(event.as_fd(), BELL, Interest::READ)?;
-        Ok(Self { epoll, event, mailbox: Mailbox::default(), load: AtomicUsize::new(0) })
+        Ok(Self {
+            epoll,
+            event,
+            mailbox: Mailbox::default(),
+            load: AtomicUsize::new(0),
+        })
     }
 
     /// Gives an order; wakes the thread only if it had none.

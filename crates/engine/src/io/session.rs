@@ -60,7 +60,13 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(now: Instant, taken: u64, flushes: u32) -> Self {
-        Self { due: now + TICK_FIRST, tick: TICK_FIRST, quiet: 0, taken, flushes }
+        Self {
+            due: now + TICK_FIRST,
+            tick: TICK_FIRST,
+            quiet: 0,
+            taken,
+            flushes,
+        }
     }
 
     /// What has happened since the last look: whether the application has stopped leaving things
@@ -186,7 +192,9 @@ impl Session {
             self.handshake_deadline,
             self.connect_deadline,
             self.retry_at,
-            self.heartbeat.as_ref().and_then(|heartbeat| heartbeat.poll_timeout()),
+            self.heartbeat
+                .as_ref()
+                .and_then(|heartbeat| heartbeat.poll_timeout()),
             self.closing.as_ref().and_then(|closing| closing.deadline),
             self.closing.as_ref().and_then(|closing| closing.look_at),
         ]

@@ -124,10 +124,21 @@ impl IoThread {
 
     fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Listen { id, bound, socket, options } => {
+            Order::Listen {
+                id,
+                bound,
+                socket,
+                options,
+            } => {
                 self.listen(id, *bound, socket, options);
             }
-            Order::Connect { id, connection, socket, options, target } => {
+            Order::Connect {
+                id,
+                connection,
+                socket,
+                options,
+                target,
+            } => {
                 self.add_connecting(id, connection, socket, options, target);
             }
             Order::Resolved { id, addresses } => {
@@ -158,7 +169,9 @@ impl IoThread {
     }
 
     fn session_event(&mut self, id: u64, event: Event) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         // One shot: the descriptor is silent now until it is registered for something again.
         if session.registered.is_some() {
             session.registered = Some(Interest::NONE);
@@ -174,8 +187,12 @@ impl IoThread {
 
     /// Registers a session's descriptor for what it waits for, once.
     pub(super) fn want(&mut self, id: u64, interest: Interest) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(stream) = session.stream.clone() else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(stream) = session.stream.clone() else {
+            return;
+        };
         let wanted = interest | Interest::ONESHOT;
         let result = match session.registered {
             Some(now) if now == wanted => Ok(()),
@@ -190,7 +207,9 @@ impl IoThread {
 
     /// Makes sure that a session is looked at when its next deadline comes.
     pub(super) fn schedule(&mut self, id: u64) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let Some(at) = session.deadline() else { return };
         if session.scheduled.is_none_or(|scheduled| at < scheduled) {
             session.scheduled = Some(at);
@@ -225,8 +244,14 @@ impl IoThread {
     fn session_timer(&mut self, id: u64) {
         let now = self.now;
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        let Some(session) = self.sessions.get(&id) else { return };
-        if session.closing.as_ref().is_some_and(|closing| due(closing.deadline)) {
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        if session
+            .closing
+            .as_ref()
+            .is_some_and(|closing| due(closing.deadline))
+        {
             self.end_linger(id);
         } else if due(session.handshake_deadline) {
             self.handshake_timed_out(id);
@@ -234,7 +259,11 @@ impl IoThread {
             self.connect_timed_out(id);
         } else if due(session.retry_at) {
             self.retry(id);
-        } else if session.closing.as_ref().is_some_and(|closing| due(closing.look_at)) {
+        } else if session
+            .closing
+            .as_ref()
+            .is_some_and(|closing| due(closing.look_at))
+        {
             self.go_on_closing(id);
         } else if session.heartbeat.is_some() {
             self.beat(id);

@@ -16,7 +16,7 @@ use ferromq_zmtp::command::{self, Command};
 use ferromq_zmtp::heartbeat::Action;
 
 use super::greeting::{heartbeat, reason_of};
-use super::session::{Session, State, Watch};
+use super::session::{State, Watch};
 use super::thread::IoThread;
 use crate::command::News;
 use crate::connection::{Absorbed, Connection, Pumped};
@@ -32,7 +32,9 @@ impl IoThread {
             self.found_lost(id);
             return;
         }
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
         if session.closing.is_some() {
             self.go_on_closing(id);
             return;
@@ -43,8 +45,12 @@ impl IoThread {
 
     /// Registers for what the I/O thread itself waits for on this connection.
     pub(super) fn register(&mut self, id: u64) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let Some(connection) = &session.connection else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let Some(connection) = &session.connection else {
+            return;
+        };
         let mut wanted = Interest::NONE;
         if connection.blocked.load(Relaxed) {
             wanted |= Interest::WRITE;
@@ -60,8 +66,12 @@ impl IoThread {
     }
 
     pub(super) fn traffic_event(&mut self, id: u64, event: Event) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let Some(connection) = session.connection.clone() else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let Some(connection) = session.connection.clone() else {
+            return;
+        };
         if session.closing.is_some() {
             self.go_on_closing(id);
             return;
@@ -82,7 +92,11 @@ impl IoThread {
         } else if event.readable() {
             self.read_in_background(id);
         }
-        if self.sessions.get(&id).is_some_and(|session| matches!(session.state, State::Ready)) {
+        if self
+            .sessions
+            .get(&id)
+            .is_some_and(|session| matches!(session.state, State::Ready))
+        {
             self.register(id);
         }
     }
@@ -91,7 +105,9 @@ impl IoThread {
 
     /// The application has left something behind.
     pub(super) fn armed(&mut self, id: u64) {
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
         if session.watch.is_some() || !matches!(session.state, State::Ready) {
             return;
         }
@@ -115,14 +131,20 @@ impl IoThread {
 
     /// Where the application never writes, there is nothing to wait for after a burst.
     fn disarms_at_once(&self, id: u64) -> bool {
-        self.sessions.get(&id).is_some_and(|session| session.socket.policy == Policy::IoOnly)
+        self.sessions
+            .get(&id)
+            .is_some_and(|session| session.socket.policy == Policy::IoOnly)
     }
 
     /// Promises another look.
     fn watch(&mut self, id: u64) {
         let now = self.now;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(connection) = &session.connection else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(connection) = &session.connection else {
+            return;
+        };
         if session.watch.is_some() {
             return;
         }
@@ -137,7 +159,11 @@ impl IoThread {
     pub(super) fn run_watched(&mut self) {
         let mut index = 0;
         while let Some(&id) = self.watched.get(index) {
-            let due = self.sessions.get(&id).and_then(|s| s.watch.as_ref()).map(|w| w.due);
+            let due = self
+                .sessions
+                .get(&id)
+                .and_then(|s| s.watch.as_ref())
+                .map(|w| w.due);
             if due.is_some_and(|due| due <= self.now) {
                 self.guarded(id, |thread| thread.look(id));
             }
@@ -151,8 +177,12 @@ impl IoThread {
     /// The promised look.
     fn look(&mut self, id: u64) {
         let now = Instant::now();
-        let Some(session) = self.sessions.get(&id) else { return };
-        let Some(connection) = session.connection.clone() else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let Some(connection) = session.connection.clone() else {
+            return;
+        };
         let pumped = if connection.blocked.load(Relaxed) {
             Some(Pumped::Blocked)
         } else {
@@ -160,8 +190,12 @@ impl IoThread {
         };
         let taken = connection.try_tx().map(|tx| tx.drain.taken());
         let crowd = u32::try_from(self.watched.len()).unwrap_or(u32::MAX);
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(watch) = session.watch.as_mut() else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(watch) = session.watch.as_mut() else {
+            return;
+        };
         let flushes = connection.app_flushes.load(Relaxed);
         let quiet = taken.is_some_and(|taken| watch.look(now, taken, flushes, crowd));
         match pumped {
@@ -191,10 +225,16 @@ impl IoThread {
     /// Takes the promise back, unless there is something after all.
     fn try_disarm(&mut self, id: u64) {
         let now = self.now;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(connection) = session.connection.clone() else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(connection) = session.connection.clone() else {
+            return;
+        };
         connection.arming.disarm();
-        let left = connection.try_tx().is_none_or(|tx| connection.has_output(&tx));
+        let left = connection
+            .try_tx()
+            .is_none_or(|tx| connection.has_output(&tx));
         if !left {
             self.unwatch(id);
         } else if connection.arming.arm() {
@@ -225,7 +265,13 @@ impl IoThread {
         let finished = tx.drain.take_finished();
         drop(tx);
         drop(finished);
-        wake_sender(&session.socket, &connection, taken, &mut session.woken_at, pumped);
+        wake_sender(
+            &session.socket,
+            &connection,
+            taken,
+            &mut session.woken_at,
+            pumped,
+        );
         Some(pumped)
     }
 
@@ -238,7 +284,9 @@ impl IoThread {
         connection: &Arc<Connection>,
         rest: &[u8],
     ) -> bool {
-        let Some(session) = self.sessions.get(&id) else { return false };
+        let Some(session) = self.sessions.get(&id) else {
+            return false;
+        };
         let socket = Arc::clone(&session.socket);
         let mut ttl = None;
         let mut rx = connection.wait_rx();
@@ -275,7 +323,9 @@ impl IoThread {
     /// before the last of what is there now had come.
     pub(super) fn read_later(&mut self, id: u64) {
         let at = self.now + READ_TICK;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if !session.socket.reads_itself || !matches!(session.state, State::Ready) {
             return;
         }
@@ -296,9 +346,10 @@ impl IoThread {
     /// Reads on where the last visit ended early.
     pub(super) fn run_unread(&mut self) {
         for id in std::mem::take(&mut self.unread) {
-            let is_ready =
-                |session: &Box<Session>| matches!(session.state, State::Ready) && session.closing.is_none();
-            if self.sessions.get(&id).is_some_and(is_ready) {
+            let session = self.sessions.get(&id);
+            if session.is_some_and(|session| {
+                matches!(session.state, State::Ready) && session.closing.is_none()
+            }) {
                 self.guarded(id, |thread| thread.read_in_background(id));
             }
         }
@@ -375,11 +426,14 @@ impl IoThread {
 
     /// Sends commands that no message would carry along.
     fn send_control(&mut self, id: u64) {
-        let waits = |session: &Box<Session>| {
-            matches!(session.state, State::Ready)
-                && session.connection.as_ref().is_some_and(|connection| connection.has_control())
+        let Some(session) = self.sessions.get(&id) else {
+            return;
         };
-        if !self.sessions.get(&id).is_some_and(waits) {
+        let waits = session
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.has_control());
+        if !waits || !matches!(session.state, State::Ready) {
             return;
         }
         match self.pump(id) {
@@ -396,7 +450,9 @@ impl IoThread {
 
     /// The application has made room.
     pub(super) fn resume_reading(&mut self, id: u64) {
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
         if let Some(connection) = &session.connection {
             connection.stalled.store(false, Release);
         }
@@ -420,7 +476,9 @@ impl IoThread {
 
     pub(super) fn pinged(&mut self, id: u64, ttl: u16) {
         let now = self.now;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if ttl > 0 && session.heartbeat.is_none() && matches!(session.state, State::Ready) {
             // The peer asks for it, though we do not.
             session.heartbeat = Some(Box::new(heartbeat(&session.options, now)));
@@ -441,8 +499,12 @@ impl IoThread {
         let now = self.now;
         self.listen_for_life(id);
         loop {
-            let Some(session) = self.sessions.get_mut(&id) else { return };
-            let Some(heartbeat) = session.heartbeat.as_mut() else { return };
+            let Some(session) = self.sessions.get_mut(&id) else {
+                return;
+            };
+            let Some(heartbeat) = session.heartbeat.as_mut() else {
+                return;
+            };
             match heartbeat.clone().handle_timeout(now) {
                 Some(Action::Expired) => {
                     // Perhaps its answer lies in the kernel, unread.
@@ -469,7 +531,9 @@ impl IoThread {
     /// Whatever was read since the last look counts as a sign of life.
     fn listen_for_life(&mut self, id: u64) -> bool {
         let now = self.now;
-        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return false;
+        };
         let (Some(connection), Some(heartbeat)) = (&session.connection, &mut session.heartbeat)
         else {
             return false;
@@ -495,8 +559,10 @@ impl IoThread {
             came = self.absorb_from(id);
         }
         matches!(came, None | Some(Absorbed::Full)) && {
-            if let Some(heartbeat) =
-                self.sessions.get_mut(&id).and_then(|session| session.heartbeat.as_mut())
+            if let Some(heartbeat) = self
+                .sessions
+                .get_mut(&id)
+                .and_then(|session| session.heartbeat.as_mut())
             {
                 heartbeat.on_traffic(self.now);
             }
@@ -506,7 +572,10 @@ impl IoThread {
 }
 
 fn session_reads_itself(thread: &IoThread, id: u64) -> bool {
-    thread.sessions.get(&id).is_some_and(|session| session.socket.reads_itself)
+    thread
+        .sessions
+        .get(&id)
+        .is_some_and(|session| session.socket.reads_itself)
 }
 
 /// Takes bytes into the queue; answers PINGs on the way.
@@ -521,7 +590,10 @@ fn absorb(
 
 fn answer(seen: Seen<'_>, connection: &Connection, ttl: &mut Option<u16>) {
     if let Seen::Command(_, body) = seen
-        && let Ok(Command::Ping { ttl: theirs, context }) = command::parse(body)
+        && let Ok(Command::Ping {
+            ttl: theirs,
+            context,
+        }) = command::parse(body)
     {
         connection.post_control(|lane| command::pong(context, lane));
         *ttl = Some(theirs);
@@ -552,8 +624,10 @@ fn wake_sender(
     if socket.wake.state() & (interest::OUT | interest::WATCHED | interest::TASK) == 0 {
         return;
     }
-    let half = connection.send_limit.load(Relaxed).div_ceil(2);
-    if pumped == Pumped::Drained || taken - *woken_at >= half {
+    let half = connection.send_limit.load(Relaxed).div_ceil(2).max(1);
+    // At multiples, as libzmq does: what lies between a sender's mark and a receiver's can then be
+    // counted on to the last message.
+    if pumped == Pumped::Drained || taken / half > *woken_at / half {
         *woken_at = taken;
         socket.tell(News::Writable { id: connection.id });
     }

@@ -40,17 +40,28 @@ impl Socket {
     pub fn bind(&mut self, endpoint: &str) -> Result<&str, Code> {
         self.begin_fully()?;
         let parsed = Endpoint::parse_bind(endpoint).map_err(|error| error.code())?;
-        parsed.check_type(self.socket_type()).map_err(|error| error.code())?;
+        parsed
+            .check_type(self.socket_type())
+            .map_err(|error| error.code())?;
         if let Endpoint::Inproc(name) = &parsed {
-            self.context.registry.bind(name, &self.shared, self.marks())?;
+            self.context
+                .registry
+                .bind(name, &self.shared, self.marks())?;
             self.remember(endpoint.to_owned(), EndpointKind::BoundInproc);
             self.take_news();
             return Ok(&self.last_endpoint);
         }
-        let io = self.context.choose_io(self.options.affinity).ok_or(Code::NoThread)?;
+        let io = self
+            .context
+            .choose_io(self.options.affinity)
+            .ok_or(Code::NoThread)?;
         let bound = transport::bind(&parsed, &self.options).inspect_err(|code| {
-            let event = Event::BindFailed { errno: code.errno() };
-            self.shared.monitor.report(|| MonitorEvent::new(event, endpoint, ""));
+            let event = Event::BindFailed {
+                errno: code.errno(),
+            };
+            self.shared
+                .monitor
+                .report(|| MonitorEvent::new(event, endpoint, ""));
         })?;
         self.listen(bound, io);
         Ok(&self.last_endpoint)
@@ -76,7 +87,9 @@ impl Socket {
     pub fn connect(&mut self, endpoint: &str) -> Result<(), Code> {
         self.begin_fully()?;
         let parsed = Endpoint::parse_connect(endpoint).map_err(|error| error.code())?;
-        parsed.check_type(self.socket_type()).map_err(|error| error.code())?;
+        parsed
+            .check_type(self.socket_type())
+            .map_err(|error| error.code())?;
         if let Endpoint::Inproc(name) = &parsed {
             return self.connect_inproc(name, endpoint);
         }
@@ -84,7 +97,10 @@ impl Socket {
             return Ok(());
         }
         let target = transport::target(&parsed, &self.options)?;
-        let io = self.context.choose_io(self.options.affinity).ok_or(Code::NoThread)?;
+        let io = self
+            .context
+            .choose_io(self.options.affinity)
+            .ok_or(Code::NoThread)?;
         let id = self.context.next_id();
         let mut connection = None;
         if !self.options.immediate {
@@ -116,8 +132,14 @@ impl Socket {
     }
 
     fn connect_inproc(&mut self, name: &str, endpoint: &str) -> Result<(), Code> {
-        let own = Peer { routing_id: self.options.routing_id.clone(), metadata: None };
-        let (pipe, tie) = self.context.registry.connect(name, &self.shared, self.marks(), own);
+        let own = Peer {
+            routing_id: self.options.routing_id.clone(),
+            metadata: None,
+        };
+        let (pipe, tie) = self
+            .context
+            .registry
+            .connect(name, &self.shared, self.marks(), own);
         self.attach_inproc(Box::new(pipe), Arc::clone(&tie));
         self.remember(endpoint.to_owned(), EndpointKind::ConnectedInproc { tie });
         self.take_news();
@@ -126,7 +148,10 @@ impl Socket {
 
     fn marks(&self) -> Marks {
         let mark = |value: i32| u64::try_from(value).unwrap_or(0);
-        Marks { send: mark(self.options.sndhwm), receive: mark(self.options.rcvhwm) }
+        Marks {
+            send: mark(self.options.sndhwm),
+            receive: mark(self.options.rcvhwm),
+        }
     }
 
     fn remember(&mut self, text: String, kind: EndpointKind) {
@@ -150,7 +175,11 @@ impl Socket {
             .or_else(|_error| Endpoint::parse_connect(endpoint))
             .map_err(|error| error.code())?;
         let mut found = false;
-        while let Some(index) = self.endpoints.iter().position(|entry| entry.text == endpoint) {
+        while let Some(index) = self
+            .endpoints
+            .iter()
+            .position(|entry| entry.text == endpoint)
+        {
             let entry = self.endpoints.remove(index);
             self.undo(&entry);
             found = true;
@@ -185,9 +214,7 @@ impl Socket {
                 self.context.registry.unbind(name, &self.shared);
             }
             EndpointKind::ConnectedInproc { tie } => {
-                let tied = |link: &Option<Link>| {
-                    matches!(link, Some(Link::Inproc(link)) if Arc::ptr_eq(&link.tie, tie))
-                };
+                let tied = |link: &Option<Link>| matches!(link, Some(Link::Inproc(link)) if Arc::ptr_eq(&link.tie, tie));
                 if let Some(index) = self.links.iter().position(tied) {
                     self.detach(self.pipes.id_at(index));
                 }
@@ -198,10 +225,15 @@ impl Socket {
     // ---- pipes ---------------------------------------------------------------------------------
 
     pub(super) fn attach(&mut self, pipe: Box<Pipe>, connection: Arc<Connection>, endpoint: u64) {
-        connection.send_limit.store(pipe.limit(), std::sync::atomic::Ordering::Relaxed);
+        connection
+            .send_limit
+            .store(pipe.limit(), std::sync::atomic::Ordering::Relaxed);
         let id = self.pipes.insert(pipe);
         self.by_connection.insert(connection.id, id);
-        self.put_link(id, Link::Wire(Box::new(Wire::new(Arc::clone(&connection), endpoint))));
+        self.put_link(
+            id,
+            Link::Wire(Box::new(Wire::new(Arc::clone(&connection), endpoint))),
+        );
         if self.pattern.attach(&mut self.pipes, id) == Attached::Refused {
             connection.io.post(Order::Fault { id: connection.id });
             self.detach_silently(id);
@@ -220,7 +252,12 @@ impl Socket {
             Marks { receive: 0, .. } => 64,
             Marks { receive, .. } => receive.div_ceil(2).min(64),
         };
-        let link = InprocLink { tie, peer, woken_at: 0, credit_step };
+        let link = InprocLink {
+            tie,
+            peer,
+            woken_at: 0,
+            credit_step,
+        };
         self.inproc_pipes += 1;
         self.put_link(id, Link::Inproc(Box::new(link)));
         if self.pattern.attach(&mut self.pipes, id) == Attached::Refused {
@@ -252,12 +289,11 @@ impl Socket {
         self.ending.retain(|ending| *ending != id);
         let link = self.links.get_mut(id.index()).and_then(Option::take);
         match link {
-            Some(Link::Wire(wire)) => {
-                // A new pipe may have come under the same number.
-                if self.by_connection.get(&wire.connection.id) == Some(&id) {
-                    self.by_connection.remove(&wire.connection.id);
-                }
+            // A new pipe may have come under the same number.
+            Some(Link::Wire(wire)) if self.by_connection.get(&wire.connection.id) == Some(&id) => {
+                self.by_connection.remove(&wire.connection.id);
             }
+            Some(Link::Wire(_)) => {}
             Some(Link::Inproc(link)) => {
                 self.inproc_pipes -= 1;
                 link.close(&self.shared);

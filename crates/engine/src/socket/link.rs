@@ -30,6 +30,7 @@ pub(crate) struct InprocLink {
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) connection: Arc<Connection>,
+    #[expect(dead_code, reason = "shown by Debug: which bind or connect it came by")]
     pub(crate) endpoint: u64,
     /// How far the queue had been handed on at the last write.
     pub(crate) flushed_bytes: u64,

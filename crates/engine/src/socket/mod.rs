@@ -266,7 +266,11 @@ impl Socket {
     pub fn close_reporting(mut self, deadline: Instant) -> CloseReport {
         let queued = |pipe: &ferromq_pipe::Pipe| pipe.writer.messages() - pipe.writer.taken();
         let wires: Vec<_> = self.by_connection.values().copied().collect();
-        let waiting: u64 = wires.iter().filter_map(|id| self.pipes.get(*id)).map(queued).sum();
+        let waiting: u64 = wires
+            .iter()
+            .filter_map(|id| self.pipes.get(*id))
+            .map(queued)
+            .sum();
         let before = self.shared.undelivered.load(Relaxed);
         let left = deadline.saturating_duration_since(Instant::now());
         self.close_with(Some(Linger::For(left)));
@@ -274,7 +278,10 @@ impl Socket {
         let patience = deadline + std::time::Duration::from_secs(1);
         self.context.wait_for_sessions_of(self.shared.id, patience);
         let discarded = self.shared.undelivered.load(Relaxed) - before;
-        CloseReport { delivered: waiting.saturating_sub(discarded), discarded }
+        CloseReport {
+            delivered: waiting.saturating_sub(discarded),
+            discarded,
+        }
     }
 
     fn close_with(&mut self, linger: Option<Linger>) {
@@ -312,7 +319,10 @@ impl Socket {
 
 /// Types that drop a message for a full queue must know that it is full.
 fn drops_when_full(socket_type: SocketType) -> bool {
-    matches!(socket_type, SocketType::Pub | SocketType::Xpub | SocketType::Rep)
+    matches!(
+        socket_type,
+        SocketType::Pub | SocketType::Xpub | SocketType::Rep
+    )
 }
 
 impl Drop for Socket {

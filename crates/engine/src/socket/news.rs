@@ -27,7 +27,11 @@ impl Socket {
 
     fn hear(&mut self, news: News) {
         match news {
-            News::Attach { pipe, connection, endpoint } => self.attach(pipe, connection, endpoint),
+            News::Attach {
+                pipe,
+                connection,
+                endpoint,
+            } => self.attach(pipe, connection, endpoint),
             News::AttachInproc { pipe, tie } => {
                 self.attach_inproc(pipe, tie);
                 self.check_ties();
@@ -77,7 +81,9 @@ impl Socket {
 
     /// Looks at a pipe's fresh input: commands, and what a publisher is told.
     pub(super) fn examine(&mut self, id: PipeId) {
-        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        let Some(pipe) = self.pipes.get_mut(id) else {
+            return;
+        };
         pipe.reader.is_ready();
         self.obey(id);
         if !self.socket_type().receives() {
@@ -99,10 +105,12 @@ impl Socket {
         for command in std::mem::take(&mut self.commands) {
             match command::parse(&command.body) {
                 Ok(Command::Subscribe(topic)) => {
-                    self.pattern.subscription(&mut self.pipes, id, Subscription::Subscribe(topic));
+                    self.pattern
+                        .subscription(&mut self.pipes, id, Subscription::Subscribe(topic));
                 }
                 Ok(Command::Cancel(topic)) => {
-                    self.pattern.subscription(&mut self.pipes, id, Subscription::Cancel(topic));
+                    self.pattern
+                        .subscription(&mut self.pipes, id, Subscription::Cancel(topic));
                 }
                 Ok(Command::Ping { ttl, context }) if command.ours => {
                     self.answer_ping(id, ttl, context);
@@ -114,12 +122,17 @@ impl Socket {
         self.flush_control(id);
     }
 
-    fn answer_ping(&mut self, id: PipeId, ttl: u16, context: &[u8]) {
-        let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else { return };
+    fn answer_ping(&self, id: PipeId, ttl: u16, context: &[u8]) {
+        let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
+            return;
+        };
         let connection = &wire.connection;
         connection.post_control(|lane| command::pong(context, lane));
         if ttl > 0 {
-            connection.io.post(Order::Pinged { id: connection.id, ttl });
+            connection.io.post(Order::Pinged {
+                id: connection.id,
+                ttl,
+            });
         }
     }
 
@@ -182,7 +195,11 @@ impl Socket {
                 link.peer = link.tie.other(&self.shared);
             }
             let is_connecter = link.tie.connecter.id == self.shared.id;
-            let boost = if is_connecter { link.tie.take_boost() } else { None };
+            let boost = if is_connecter {
+                link.tie.take_boost()
+            } else {
+                None
+            };
             let closed = link.tie.is_closed();
             let peer = link.peer.clone();
             if let (Some(limit), Some(pipe)) = (boost, self.pipes.get_mut(id)) {
@@ -208,7 +225,9 @@ impl Socket {
             && wire.connection.stalled.load(Relaxed)
             && wire.connection.stalled.swap(false, AcqRel)
         {
-            wire.connection.io.post(Order::Resume { id: wire.connection.id });
+            wire.connection.io.post(Order::Resume {
+                id: wire.connection.id,
+            });
         }
     }
 
@@ -225,7 +244,9 @@ impl Socket {
     pub(super) fn tell_topic(&mut self, id: PipeId, topic: &[u8], add: bool) {
         let mut body = vec![u8::from(add)];
         body.extend_from_slice(topic);
-        let Some((pipe, pool)) = self.pipes.with_pool(id) else { return };
+        let Some((pipe, pool)) = self.pipes.with_pool(id) else {
+            return;
+        };
         pipe.writer.append(pool, &body, false);
         if let Some(Link::Inproc(link)) = self.links.get(id.index()).and_then(Option::as_ref)
             && let Some(peer) = &link.peer
@@ -235,4 +256,3 @@ impl Socket {
         }
     }
 }
-

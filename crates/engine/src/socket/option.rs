@@ -24,6 +24,7 @@ impl Socket {
     ///
     /// # Errors
     /// `Invalid` for an unknown option or value, `Terminated`.
+    #[expect(single_use_lifetimes, reason = "anonymous ones are unstable here")]
     pub fn set_option<'a>(
         &mut self,
         key: impl Into<OptionKey<'a>>,
@@ -41,7 +42,8 @@ impl Socket {
             (number::UNSUBSCRIBE, Value::Bytes(topic)) => return self.unsubscribe(topic),
             _ => {}
         }
-        spec.write(&mut self.options, value).map_err(|_error: OptionError| Code::Invalid)?;
+        spec.write(&mut self.options, value)
+            .map_err(|_error: OptionError| Code::Invalid)?;
         self.apply(spec.number);
         Ok(())
     }
@@ -53,7 +55,8 @@ impl Socket {
             number::LINGER => self.shared.linger.store(self.options.linger, Relaxed),
             number::XPUB_NODROP => self.pattern.set_no_drop(self.options.xpub_nodrop),
             number::INVERT_MATCHING => {
-                self.pattern.set_invert_matching(self.options.invert_matching);
+                self.pattern
+                    .set_invert_matching(self.options.invert_matching);
                 self.find_short_ways();
             }
             _ => {}
@@ -65,7 +68,9 @@ impl Socket {
         let (send, receive) = (mark(self.options.sndhwm), mark(self.options.rcvhwm));
         let ids: Vec<_> = self.pipes.ids().collect();
         for id in ids {
-            let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else { continue };
+            let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
+                continue;
+            };
             let limit = if receive == 0 { u64::MAX } else { receive };
             wire.connection.receive_limit.store(limit, Relaxed);
             if let Some(pipe) = self.pipes.get_mut(id) {
@@ -80,6 +85,7 @@ impl Socket {
     ///
     /// # Errors
     /// `Invalid` for an unknown option, `Terminated`.
+    #[expect(single_use_lifetimes, reason = "anonymous ones are unstable here")]
     pub fn get_option<'a>(&mut self, key: impl Into<OptionKey<'a>>) -> Result<Value, Code> {
         self.check_alive()?;
         let spec =
@@ -100,7 +106,9 @@ impl Socket {
                 self.take_news();
                 Value::Int(i32::try_from(self.pattern.topics_count()).unwrap_or(i32::MAX))
             }
-            _ => spec.read(&self.options).map_err(|_error: OptionError| Code::Invalid)?,
+            _ => spec
+                .read(&self.options)
+                .map_err(|_error: OptionError| Code::Invalid)?,
         })
     }
 

@@ -40,8 +40,12 @@ impl Socket {
                 return Ok(message);
             }
         };
-        let Some(pipe) = self.pipes.get_mut(id) else { return Err(Code::Fault) };
-        let Some(mut message) = pipe.reader.take() else { return Err(Code::Fault) };
+        let Some(pipe) = self.pipes.get_mut(id) else {
+            return Err(Code::Fault);
+        };
+        let Some(mut message) = pipe.reader.take() else {
+            return Err(Code::Fault);
+        };
         if let Some(metadata) = &pipe.peer.metadata {
             message.set_metadata(Some(metadata.clone()));
         }
@@ -83,8 +87,12 @@ impl Socket {
                 return Ok((message.len(), message.more()));
             }
         };
-        let Some(pipe) = self.pipes.get_mut(id) else { return Err(Code::Fault) };
-        let Some((len, more)) = pipe.reader.take_into(buffer) else { return Err(Code::Fault) };
+        let Some(pipe) = self.pipes.get_mut(id) else {
+            return Err(Code::Fault);
+        };
+        let Some((len, more)) = pipe.reader.take_into(buffer) else {
+            return Err(Code::Fault);
+        };
         self.after_receive(id, more);
         Ok((len, more))
     }
@@ -201,15 +209,20 @@ impl Socket {
     fn look_inproc(&mut self) -> bool {
         let mut found = false;
         for index in 0..self.links.len() {
-            let Some(Link::Inproc(link)) = self.links[index].as_ref() else { continue };
+            let Some(Link::Inproc(link)) = self.links[index].as_ref() else {
+                continue;
+            };
             // The last look at an empty queue gives the sender what credit is left.
             let peer = link.peer.clone();
             let id = self.pipes.id_at(index);
-            let Some(pipe) = self.pipes.get_mut(id) else { continue };
+            let Some(pipe) = self.pipes.get_mut(id) else {
+                continue;
+            };
             if pipe.reader.is_ready() {
                 self.pattern.readable(id);
                 found = true;
-            } else if let (Some(peer), Some(Link::Inproc(link))) = (peer, self.links[index].as_mut())
+            } else if let (Some(peer), Some(Link::Inproc(link))) =
+                (peer, self.links[index].as_mut())
                 && link.woken_at != pipe.reader.taken()
             {
                 link.woken_at = pipe.reader.taken();
@@ -227,7 +240,9 @@ impl Socket {
                 continue;
             }
             let id = self.pipes.id_at(index);
-            let Some(pipe) = self.pipes.get_mut(id) else { continue };
+            let Some(pipe) = self.pipes.get_mut(id) else {
+                continue;
+            };
             if pipe.reader.is_ready() {
                 self.pattern.readable(id);
                 found = true;
@@ -245,7 +260,12 @@ impl Socket {
     /// Asks the kernel which connections have input.
     pub(super) fn harvest(&mut self) {
         let mut events = Events::with_capacity(64);
-        if self.shared.epoll.wait(&mut events, Some(std::time::Duration::ZERO)).is_ok() {
+        if self
+            .shared
+            .epoll
+            .wait(&mut events, Some(std::time::Duration::ZERO))
+            .is_ok()
+        {
             self.note_reads();
             self.heat_all(&events);
         }
@@ -304,10 +324,18 @@ impl Socket {
         }
         let connection = &wire.connection;
         // If it is taken somebody is reading for us: the connection stays hot.
-        let Some(mut rx) = connection.try_rx() else { return false };
+        let Some(mut rx) = connection.try_rx() else {
+            return false;
+        };
         let reads = &self.shared.lease.reads;
         reads.store(reads.load(Relaxed).wrapping_add(1), Relaxed);
-        let filled = read_for(&mut pipe.reader, pool, &mut rx, connection, &mut self.commands);
+        let filled = read_for(
+            &mut pipe.reader,
+            pool,
+            &mut rx,
+            connection,
+            &mut self.commands,
+        );
         drop(rx);
         wire.hot = filled.hot;
         connection.unread.store(filled.hot, Relaxed);
@@ -316,9 +344,15 @@ impl Socket {
         }
         if filled.pile && !self.shared.lease.watched.load(Relaxed) {
             // Commands may lie behind what the application takes its time to receive.
-            let home = self.shared.home.lock().unwrap_or_else(PoisonError::into_inner);
+            let home = self
+                .shared
+                .home
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if let Some(io) = home.as_ref() {
-                io.post(Order::Watch { socket: self.shared.id });
+                io.post(Order::Watch {
+                    socket: self.shared.id,
+                });
             }
         }
         if filled.found {
@@ -341,7 +375,9 @@ impl Socket {
     fn report_faulty(&mut self) {
         for id in self.pattern.take_faulty() {
             if let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) {
-                wire.connection.io.post(Order::Fault { id: wire.connection.id });
+                wire.connection.io.post(Order::Fault {
+                    id: wire.connection.id,
+                });
             }
         }
     }
@@ -366,8 +402,17 @@ fn read_for(
     connection: &Connection,
     commands: &mut Vec<Claimed>,
 ) -> Filled {
-    let mut filled = Filled { found: false, hot: false, pile: false, order: None };
-    let Rx { fill, stream, ended } = rx;
+    let mut filled = Filled {
+        found: false,
+        hot: false,
+        pile: false,
+        order: None,
+    };
+    let Rx {
+        fill,
+        stream,
+        ended,
+    } = rx;
     loop {
         // It may have been filled between the look and the lock.
         filled.found = reader.is_ready();
@@ -375,12 +420,18 @@ fn read_for(
         if filled.found || !filled.hot && filled.order.is_some() {
             return filled;
         }
-        let Some(stream) = stream.as_ref().filter(|_| !*ended) else { return filled };
+        let Some(stream) = stream.as_ref().filter(|_| !*ended) else {
+            return filled;
+        };
         let id = connection.id;
         let came = fill
             .room(reader, pool)
             .map_err(|fault| Order::Overrun { id, fault })
-            .and_then(|room| connection.read(stream, room).map_err(|error| came_to(&error, id)));
+            .and_then(|room| {
+                connection
+                    .read(stream, room)
+                    .map_err(|error| came_to(&error, id))
+            });
         match came {
             Ok((read @ 1.., offered)) => {
                 if let Err(fault) = fill.commit(read) {
@@ -433,20 +484,25 @@ pub(super) fn claim_commands(reader: &mut Reader, fill: &mut Fill, commands: &mu
     }
     for frame in reader.take_commands() {
         let ours = fill.claim(frame.position);
-        commands.push(Claimed { body: frame.body, ours });
+        commands.push(Claimed {
+            body: frame.body,
+            ours,
+        });
     }
 }
 
 /// Answers the PINGs among what has just been read, ahead of the messages before them.
 fn answer_pings(fill: &mut Fill, connection: &Connection) {
-    let walked = fill.walk(&mut |seen| {
+    // What is too large is met again by the next read.
+    let _met_again = fill.walk(&mut |seen| {
         if let Seen::Command(_, body) = seen
             && let Ok(Command::Ping { ttl, context }) = command::parse(body)
         {
             connection.post_control(|lane| command::pong(context, lane));
-            connection.io.post(Order::Pinged { id: connection.id, ttl });
+            connection.io.post(Order::Pinged {
+                id: connection.id,
+                ttl,
+            });
         }
     });
-    // What is too large is met again by the next read.
-    drop(walked);
 }

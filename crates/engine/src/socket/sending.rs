@@ -45,7 +45,8 @@ impl Socket {
             match frame {
                 Outgoing::Bytes(bytes) => pipe.writer.append(pool, bytes, false),
                 Outgoing::Message(message) => {
-                    pipe.writer.append_message(pool, std::mem::take(*message), false);
+                    pipe.writer
+                        .append_message(pool, std::mem::take(*message), false);
                 }
             }
             self.sent(id);
@@ -114,7 +115,10 @@ impl Socket {
     /// A send that does not wait looks at full queues once in a while only.
     fn may_look_again(&mut self) -> bool {
         let now = Instant::now();
-        if self.last_refresh.is_some_and(|last| now.duration_since(last) < REFRESH) {
+        if self
+            .last_refresh
+            .is_some_and(|last| now.duration_since(last) < REFRESH)
+        {
             return false;
         }
         self.last_refresh = Some(now);
@@ -126,7 +130,10 @@ impl Socket {
         self.take_news();
         let ids: Vec<PipeId> = self.pipes.ids().collect();
         for id in ids {
-            let full = self.pipes.get(id).is_some_and(|pipe| pipe.waiting() >= pipe.limit());
+            let full = self
+                .pipes
+                .get(id)
+                .is_some_and(|pipe| pipe.waiting() >= pipe.limit());
             if full {
                 self.pump(id);
                 if let Some(pipe) = self.pipes.get_mut(id) {
@@ -166,7 +173,9 @@ impl Socket {
                 self.sent(id);
                 continue;
             };
-            let Some(pipe) = self.pipes.get(id) else { continue };
+            let Some(pipe) = self.pipes.get(id) else {
+                continue;
+            };
             let unflushed = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
             let messages = pipe.writer.messages().wrapping_sub(wire.flushed_messages);
             if unflushed >= FLUSH_BYTES || messages >= pipe.limit() {
@@ -205,10 +214,14 @@ impl Socket {
     /// A message is in the queue of this pipe.
     #[inline(always)]
     fn sent(&mut self, id: PipeId) {
-        let Some(link) = self.links.get_mut(id.index()).and_then(Option::as_mut) else { return };
+        let Some(link) = self.links.get_mut(id.index()).and_then(Option::as_mut) else {
+            return;
+        };
         match link {
             Link::Wire(wire) => {
-                let Some(pipe) = self.pipes.get(id) else { return };
+                let Some(pipe) = self.pipes.get(id) else {
+                    return;
+                };
                 let unflushed = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
                 let messages = pipe.writer.messages().wrapping_sub(wire.flushed_messages);
                 if unflushed >= FLUSH_BYTES || messages >= pipe.limit() {
@@ -235,8 +248,14 @@ impl Socket {
     fn look_at_clock(&mut self, id: PipeId) {
         let now = ticks();
         let gap = self.pace.gap;
-        let Some(Link::Wire(wire)) = self.links[id.index()].as_mut() else { return };
-        wire.mask = if now.wrapping_sub(wire.last_check) < gap / 8 { CLOCK_MASK } else { 0 };
+        let Some(Link::Wire(wire)) = self.links[id.index()].as_mut() else {
+            return;
+        };
+        wire.mask = if now.wrapping_sub(wire.last_check) < gap / 8 {
+            CLOCK_MASK
+        } else {
+            0
+        };
         wire.last_check = now;
         // One clock for the whole socket: many peers must not each take a share of its time.
         let since = now.wrapping_sub(self.pace.last_flush.max(wire.last_flush));
@@ -250,7 +269,9 @@ impl Socket {
     fn send_idle(&mut self, id: PipeId) {
         let now = ticks();
         let gap = self.pace.gap;
-        let Some(Link::Wire(wire)) = self.links[id.index()].as_mut() else { return };
+        let Some(Link::Wire(wire)) = self.links[id.index()].as_mut() else {
+            return;
+        };
         wire.last_check = now;
         if now.wrapping_sub(wire.last_flush) > gap.max(wire.cost * 2) {
             wire.credits = CREDITS;
@@ -303,7 +324,9 @@ impl Socket {
         if let Some(Some(Link::Wire(wire))) = self.links.get(id.index())
             && wire.connection.arming.arm()
         {
-            wire.connection.io.post(Order::Arm { id: wire.connection.id });
+            wire.connection.io.post(Order::Arm {
+                id: wire.connection.id,
+            });
         }
     }
 
@@ -323,7 +346,9 @@ impl Socket {
             self.note_flushed(id);
             return Pumped::Blocked;
         }
-        let Some((pipe, pool)) = self.pipes.with_pool(id) else { return Pumped::Offline };
+        let Some((pipe, pool)) = self.pipes.with_pool(id) else {
+            return Pumped::Offline;
+        };
         let began = ticks();
         let mut tx = connection.try_tx();
         if tx.is_none() {
@@ -343,7 +368,9 @@ impl Socket {
         }
         let finished = tx.drain.take_finished();
         let flushes = connection.app_flushes.load(Relaxed);
-        connection.app_flushes.store(flushes.wrapping_add(1), Relaxed);
+        connection
+            .app_flushes
+            .store(flushes.wrapping_add(1), Relaxed);
         drop(tx);
         drop(finished);
         let ended = ticks();
@@ -364,8 +391,12 @@ impl Socket {
     /// Writes everything that has gathered, before the caller sleeps or leaves.
     pub(super) fn flush_all(&mut self) {
         for index in 0..self.links.len() {
-            let Some(Link::Wire(wire)) = self.links[index].as_ref() else { continue };
-            let Some(id) = self.by_connection.get(&wire.connection.id).copied() else { continue };
+            let Some(Link::Wire(wire)) = self.links[index].as_ref() else {
+                continue;
+            };
+            let Some(id) = self.by_connection.get(&wire.connection.id).copied() else {
+                continue;
+            };
             let unflushed = self
                 .pipes
                 .get(id)

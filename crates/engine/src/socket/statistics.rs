@@ -37,11 +37,14 @@ impl Socket {
         let ids: Vec<_> = self.pipes.ids().collect();
         let mut all = Vec::with_capacity(ids.len());
         for id in ids {
-            let Some(pipe) = self.pipes.get_mut(id) else { continue };
+            let Some(pipe) = self.pipes.get_mut(id) else {
+                continue;
+            };
             let link = self.links.get(id.index()).and_then(Option::as_ref);
-            let bytes_read = link
-                .and_then(Link::wire)
-                .map_or(pipe.reader.bytes(), |wire| wire.connection.bytes_in.load(Relaxed));
+            let bytes_read = link.and_then(Link::wire).map_or_else(
+                || pipe.reader.bytes(),
+                |wire| wire.connection.bytes_in.load(Relaxed),
+            );
             all.push(PeerStatistics {
                 routing_id: pipe.peer.routing_id.clone(),
                 messages_sent: pipe.writer.messages(),

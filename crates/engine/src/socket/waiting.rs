@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ferromq_os::clock::ticks;
 use ferromq_os::epoll::Events;
@@ -20,9 +20,9 @@ use ferromq_pattern::Pattern;
 use ferromq_pipe::{Bell, interest};
 use ferromq_vocabulary::Code;
 
-use super::{Socket, drops_when_full};
 use super::link::Link;
 use super::sending::Deadline;
+use super::{Socket, drops_when_full};
 use crate::command::Order;
 use crate::io::lease;
 use crate::policy::Policy;
@@ -69,14 +69,21 @@ impl Ticket {
     /// As said.
     pub fn sleep(self, deadline: Option<Instant>) -> Result<(), Code> {
         let sleepers = &self.shared.sleepers;
-        let mut state = sleepers.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = sleepers
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // A wake-up between the ticket and now counts.
         while state.leader && state.wakes == self.wakes {
             state = match deadline {
-                None => sleepers.woken.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => sleepers
+                    .woken
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
-                    let left =
-                        deadline.checked_duration_since(Instant::now()).ok_or(Code::Again)?;
+                    let left = deadline
+                        .checked_duration_since(Instant::now())
+                        .ok_or(Code::Again)?;
                     sleepers
                         .woken
                         .wait_timeout(state, left)
@@ -91,7 +98,10 @@ impl Ticket {
         state.leader = true;
         drop(state);
         let result = self.sleep_on_kernel(deadline);
-        let mut state = sleepers.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = sleepers
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         state.leader = false;
         state.wakes += 1;
         sleepers.woken.notify_all();
@@ -100,12 +110,7 @@ impl Ticket {
 
     fn sleep_on_kernel(&self, deadline: Option<Instant>) -> Result<(), Code> {
         let mut events = Events::with_capacity(64);
-        let timeout = match deadline {
-            None => None,
-            Some(at) => {
-                Some(at.checked_duration_since(Instant::now()).unwrap_or(Duration::ZERO))
-            }
-        };
+        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match self.shared.epoll.wait(&mut events, timeout) {
             Ok(0) if deadline.is_some_and(|at| at <= Instant::now()) => Err(Code::Again),
             Ok(_) => {
@@ -120,7 +125,12 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut state = self.shared.sleepers.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .shared
+            .sleepers
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut over = 0;
         if self.interest & interest::IN != 0 {
             state.readers -= 1;
@@ -141,7 +151,10 @@ impl Drop for Ticket {
 impl SocketShared {
     /// Keeps what a sleeper has learned from the kernel for whoever has the socket next.
     fn keep_events(&self, events: &Events) {
-        let mut harvest = self.harvested.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut harvest = self
+            .harvested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for event in events.iter() {
             if event.token() == BELL {
                 self.wake.bell().clear();
@@ -207,16 +220,23 @@ impl Socket {
     pub fn prepare(&mut self, for_input: bool, for_room: bool) -> Result<Option<Ticket>, Code> {
         self.check_alive()?;
         self.flush_all();
-        let interest = if for_input { interest::IN } else { 0 }
-            | if for_room { interest::OUT } else { 0 };
+        let interest =
+            if for_input { interest::IN } else { 0 } | if for_room { interest::OUT } else { 0 };
         let wakes = {
             let sleepers = &self.shared.sleepers;
-            let mut state = sleepers.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = sleepers
+                .state
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             state.readers += u32::from(for_input);
             state.writers += u32::from(for_room);
             state.wakes
         };
-        let ticket = Ticket { shared: Arc::clone(&self.shared), interest, wakes };
+        let ticket = Ticket {
+            shared: Arc::clone(&self.shared),
+            interest,
+            wakes,
+        };
         if for_room {
             self.take_harvest();
             self.hand_over_input();
@@ -245,7 +265,11 @@ impl Socket {
 
     /// A publisher that may not drop waits until no queue is full.
     fn waits_for_all(&self) -> bool {
-        let full = |id| self.pipes.get(id).is_some_and(|pipe| !pipe.has_room_as_seen());
+        let full = |id| {
+            self.pipes
+                .get(id)
+                .is_some_and(|pipe| !pipe.has_room_as_seen())
+        };
         self.options.xpub_nodrop && self.pipes.ids().any(full)
     }
 
@@ -261,13 +285,32 @@ impl Socket {
         // A single connection shows by its edge what has come since the last read; what an I/O
         // thread has read shows in the queue.
         let only = self.by_connection.values().next().copied();
-        only.and_then(|id| self.pipes.get_mut(id)).is_some_and(|pipe| pipe.reader.is_ready())
+        only.and_then(|id| self.pipes.get_mut(id))
+            .is_some_and(|pipe| pipe.reader.is_ready())
+    }
+
+    /// Wakes all who wait for this socket, threads and tasks, to look again: for a caller that has
+    /// taken in, or left behind, what they could use.
+    pub fn wake_others(&self) {
+        let sleepers = &self.shared.sleepers;
+        let mut state = sleepers
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        state.wakes += 1;
+        sleepers.woken.notify_all();
+        drop(state);
+        self.shared.wake.notify(interest::IN | interest::OUT);
     }
 
     /// Takes over what sleepers have learned from the kernel.
     pub(super) fn take_harvest(&mut self) {
         let harvest = {
-            let mut kept = self.shared.harvested.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = self
+                .shared
+                .harvested
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if kept.is_empty() {
                 return;
             }
@@ -288,15 +331,27 @@ impl Socket {
     pub fn prepare_task(&mut self, waker: &Waker, for_room: bool) -> Result<bool, Code> {
         self.check_alive()?;
         self.flush_all();
-        let wanted = if for_room { interest::OUT } else { interest::IN };
-        self.hand_over_input();
+        let wanted = if for_room {
+            interest::OUT
+        } else {
+            interest::IN
+        };
         if for_room {
             self.arm_blocked();
         }
         self.shared.wake.announce_task(wanted, waker);
         self.check_alive()?;
         let ready = self.readiness()?;
-        Ok(if for_room { ready.writable } else { ready.readable })
+        let ready = if for_room {
+            ready.writable
+        } else {
+            ready.readable
+        };
+        if !ready {
+            // After the last read of our own: from now on it is the I/O thread that reads.
+            self.hand_over_input();
+        }
+        Ok(ready)
     }
 
     /// Looks for a short while, then sleeps, until there may be input.
@@ -326,7 +381,9 @@ impl Socket {
             Deadline::At(at) => {
                 let left = at.saturating_duration_since(Instant::now());
                 let left = u64::try_from(left.as_micros()).unwrap_or(u64::MAX);
-                self.pace.spin.min(left.saturating_mul(ferromq_os::clock::ticks_per_us()))
+                self.pace
+                    .spin
+                    .min(left.saturating_mul(ferromq_os::clock::ticks_per_us()))
             }
             Deadline::Never => self.pace.spin,
             Deadline::Now => return false,
@@ -359,14 +416,16 @@ impl Socket {
 
     /// With one peer that takes no more, the caller itself waits for the kernel: the I/O thread
     /// could only pass the word on. `None` where that is not the case.
-    fn wait_for_the_only_peer(&mut self, deadline: Deadline) -> Option<Result<(), Code>> {
+    fn wait_for_the_only_peer(&self, deadline: Deadline) -> Option<Result<(), Code>> {
         if self.pipes.len() != 1
             || self.shared.reads_itself
             || self.shared.policy != Policy::Assisted
         {
             return None;
         }
-        let Some(Link::Wire(wire)) = self.links.iter().flatten().next() else { return None };
+        let Some(Link::Wire(wire)) = self.links.iter().flatten().next() else {
+            return None;
+        };
         let connection = Arc::clone(&wire.connection);
         let stream = connection.try_tx()?.stream.clone()?;
         if !connection.blocked.load(Relaxed) {
@@ -380,8 +439,9 @@ impl Socket {
                 PollFd::new(stream.as_fd().as_raw_fd(), PollFd::OUT),
                 PollFd::new(bell.as_fd().as_raw_fd(), PollFd::IN),
             ];
-            let timeout =
-                deadline.instant().map(|at| at.saturating_duration_since(Instant::now()));
+            let timeout = deadline
+                .instant()
+                .map(|at| at.saturating_duration_since(Instant::now()));
             result = match poll(&mut fds, timeout) {
                 Ok(0) => Err(Code::Again),
                 Ok(_) => Ok(()),
@@ -400,10 +460,12 @@ impl Socket {
     }
 
     /// The I/O thread writes for a sender that sleeps.
-    fn arm_blocked(&mut self) {
+    fn arm_blocked(&self) {
         for link in self.links.iter().flatten().filter_map(Link::wire) {
             if link.connection.arming.arm() {
-                link.connection.io.post(Order::Arm { id: link.connection.id });
+                link.connection.io.post(Order::Arm {
+                    id: link.connection.id,
+                });
             }
         }
     }
@@ -413,15 +475,26 @@ impl Socket {
         if !self.shared.reads_itself {
             return;
         }
-        if let Some(io) = self.shared.home.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            io.post(Order::Reclaim { socket: self.shared.id });
+        if let Some(io) = self
+            .shared
+            .home
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+        {
+            io.post(Order::Reclaim {
+                socket: self.shared.id,
+            });
         }
         // What we know of, nobody else hears of.
         for id in std::mem::take(&mut self.hot) {
-            if let Some(Link::Wire(wire)) = self.links.get_mut(id.index()).and_then(Option::as_mut) {
+            if let Some(Link::Wire(wire)) = self.links.get_mut(id.index()).and_then(Option::as_mut)
+            {
                 wire.hot = false;
                 wire.connection.unread.store(false, Relaxed);
-                wire.connection.io.post(Order::Resume { id: wire.connection.id });
+                wire.connection.io.post(Order::Resume {
+                    id: wire.connection.id,
+                });
             }
         }
     }

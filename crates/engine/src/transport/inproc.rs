@@ -34,12 +34,18 @@ impl Tie {
     }
 
     pub(crate) fn binder(&self) -> Option<Arc<SocketShared>> {
-        self.binder.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.binder
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The limit of the connecter's queue, once, when it has become known.
     pub(crate) fn take_boost(&self) -> Option<u64> {
-        self.boost.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.boost
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// The other socket.
@@ -62,7 +68,11 @@ pub(crate) struct Marks {
 impl Marks {
     /// How many messages fit between a sender and a receiver; 0 is no limit.
     pub(crate) fn sum(send: u64, receive: u64) -> u64 {
-        if send == 0 || receive == 0 { 0 } else { send.saturating_add(receive) }
+        if send == 0 || receive == 0 {
+            0
+        } else {
+            send.saturating_add(receive)
+        }
     }
 }
 
@@ -110,20 +120,31 @@ impl Registry {
         for waiting in names.waiting.remove(name).unwrap_or_default() {
             attach(waiting, socket, marks);
         }
-        names.bound.insert(name.to_owned(), Binder { socket: Arc::clone(socket), marks });
+        names.bound.insert(
+            name.to_owned(),
+            Binder {
+                socket: Arc::clone(socket),
+                marks,
+            },
+        );
         Ok(())
     }
 
     /// Gives a name back; connections made under it live on.
     pub(crate) fn unbind(&self, name: &str, socket: &SocketShared) -> bool {
         let mut names = self.names();
-        let owned = names.bound.get(name).is_some_and(|binder| binder.socket.id == socket.id);
+        let owned = names
+            .bound
+            .get(name)
+            .is_some_and(|binder| binder.socket.id == socket.id);
         owned && names.bound.remove(name).is_some()
     }
 
     /// Gives back every name of a socket.
     pub(crate) fn unbind_all(&self, socket: &SocketShared) {
-        self.names().bound.retain(|_, binder| binder.socket.id != socket.id);
+        self.names()
+            .bound
+            .retain(|_, binder| binder.socket.id != socket.id);
     }
 
     /// Connects to a name, bound or not yet; returns the connecter's pipe.
@@ -143,14 +164,22 @@ impl Registry {
             boost: Mutex::new(None),
         });
         let theirs = Pipe::new(their_out, their_in, own, marks.receive);
-        let waiting = Waiting { pipe: theirs, tie: Arc::clone(&tie), marks };
+        let waiting = Waiting {
+            pipe: theirs,
+            tie: Arc::clone(&tie),
+            marks,
+        };
         let mut names = self.names();
         let limit = if let Some(binder) = names.bound.get(name) {
             let limit = Marks::sum(marks.send, binder.marks.receive);
             attach(waiting, &binder.socket, binder.marks);
             limit
         } else {
-            names.waiting.entry(name.to_owned()).or_default().push(waiting);
+            names
+                .waiting
+                .entry(name.to_owned())
+                .or_default()
+                .push(waiting);
             marks.send
         };
         (Pipe::new(out, input, Peer::default(), limit), tie)
@@ -159,11 +188,18 @@ impl Registry {
 
 /// Hands a connecter's other half to the socket that has the name.
 fn attach(waiting: Waiting, socket: &Arc<SocketShared>, marks: Marks) {
-    let Waiting { mut pipe, tie, marks: theirs } = waiting;
+    let Waiting {
+        mut pipe,
+        tie,
+        marks: theirs,
+    } = waiting;
     *tie.binder.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(socket));
     pipe.set_high_water_mark(Marks::sum(marks.send, theirs.receive));
     let boost = Marks::sum(theirs.send, marks.receive);
     *tie.boost.lock().unwrap_or_else(PoisonError::into_inner) = Some(boost);
     tie.connecter.tell(News::CheckTies);
-    socket.tell(News::AttachInproc { pipe: Box::new(pipe), tie });
+    socket.tell(News::AttachInproc {
+        pipe: Box::new(pipe),
+        tie,
+    });
 }

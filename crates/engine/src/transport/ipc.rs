@@ -33,7 +33,10 @@ pub(super) fn bind(path: &IpcPath, options: &SocketOptions) -> Result<Bound, Cod
     let (address, cleanup) = match path {
         IpcPath::Wildcard => {
             let folder = make_folder().map_err(|error| code(&error))?;
-            (UnixAddress::Path(folder.join(SOCKET)), Some(Cleanup { folder }))
+            (
+                UnixAddress::Path(folder.join(SOCKET)),
+                Some(Cleanup { folder }),
+            )
         }
         IpcPath::Path(file) => {
             // As libzmq does, also when somebody listens there: the newest owns the name.
@@ -42,13 +45,16 @@ pub(super) fn bind(path: &IpcPath, options: &SocketOptions) -> Result<Bound, Cod
         }
         IpcPath::Abstract(name) => (UnixAddress::Abstract(name.as_bytes().to_vec()), None),
     };
-    let listener =
-        Listener::bind_unix(&address, options.backlog).map_err(|error| code(&error))?;
+    let listener = Listener::bind_unix(&address, options.backlog).map_err(|error| code(&error))?;
     let endpoint = match &address {
         UnixAddress::Path(file) => format!("ipc://{}", file.display()),
         UnixAddress::Abstract(name) => format!("ipc://@{}", String::from_utf8_lossy(name)),
     };
-    Ok(Bound { listener, endpoint, cleanup })
+    Ok(Bound {
+        listener,
+        endpoint,
+        cleanup,
+    })
 }
 
 fn remove_socket(file: &Path) {

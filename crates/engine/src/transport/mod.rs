@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The transports, by name:
 //!
-//! 1. [`tcp`]: `tcp://host:port`
-//! 2. [`ipc`]: `ipc://path`, `ipc://@name`
-//! 3. [`inproc`]: `inproc://name`, within a context
+//! 1. [`tcp`], addressed as `tcp://host:port`
+//! 2. [`ipc`], as `ipc://path` or `ipc://@name`
+//! 3. [`inproc`], as `inproc://name` within a context
 //!
 //! A stream transport knows how to listen ([`bind`]) and how to connect ([`Target`]); what flows
 //! over the connection is not its business. Nothing outside this folder knows a scheme.
@@ -28,6 +28,7 @@ pub(crate) struct Bound {
     /// The endpoint with wildcards resolved.
     pub(crate) endpoint: String,
     /// To be removed when the listener closes.
+    #[expect(dead_code, reason = "its drop is what it is for")]
     pub(crate) cleanup: Option<ipc::Cleanup>,
 }
 
@@ -48,7 +49,11 @@ pub(crate) enum Place {
 /// How an attempt to connect began.
 pub(crate) enum Attempt {
     /// A name must be looked up first, elsewhere.
-    Resolve { host: String, port: u16, family: ferromq_os::resolve::Family },
+    Resolve {
+        host: String,
+        port: u16,
+        family: ferromq_os::resolve::Family,
+    },
     /// The connection stands, or is being made.
     Begun(Stream, Progress),
 }
@@ -69,7 +74,10 @@ pub(crate) fn target(endpoint: &Endpoint, options: &SocketOptions) -> Result<Tar
         Endpoint::Ipc(path) => Place::Ipc(ipc::address(path)?),
         Endpoint::Inproc(_) => return Err(Code::ProtocolNotSupported),
     };
-    Ok(Target { endpoint: endpoint.to_string(), place })
+    Ok(Target {
+        endpoint: endpoint.to_string(),
+        place,
+    })
 }
 
 impl Target {

@@ -52,13 +52,16 @@ pub(super) fn bind(address: &TcpAddress, options: &SocketOptions) -> Result<Boun
         Some(bound) => format!("tcp://{bound}"),
         None => return Err(Code::Invalid),
     };
-    Ok(Bound { listener, endpoint, cleanup: None })
+    Ok(Bound {
+        listener,
+        endpoint,
+        cleanup: None,
+    })
 }
 
 fn is_family_missing(error: &io::Error) -> bool {
     const EAFNOSUPPORT: i32 = 97;
-    error.raw_os_error() == Some(EAFNOSUPPORT)
-        || error.kind() == io::ErrorKind::AddrNotAvailable
+    error.raw_os_error() == Some(EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 fn device(options: &SocketOptions) -> Option<&str> {
@@ -96,9 +99,9 @@ fn family(options: &SocketOptions) -> Family {
 
 pub(super) fn remote(address: &TcpAddress, options: &SocketOptions) -> Result<Remote, Code> {
     let source = match &address.source {
-        Some((host, port)) => Some(
-            local(host, port.number(), options, false).map_err(|_no_device| Code::Invalid)?,
-        ),
+        Some((host, port)) => {
+            Some(local(host, port.number(), options, false).map_err(|_no_device| Code::Invalid)?)
+        }
         None => None,
     };
     let port = address.port.number();
@@ -123,7 +126,11 @@ pub(super) fn connect(
         (Peer::Address(address), _) | (Peer::Name(..), Some(address)) => *address,
         (Peer::Name(host, port), None) => {
             let (host, port) = (host.clone(), *port);
-            return Ok(Attempt::Resolve { host, port, family: family(options) });
+            return Ok(Attempt::Resolve {
+                host,
+                port,
+                family: family(options),
+            });
         }
     };
     let tuning = stream_tuning(options);

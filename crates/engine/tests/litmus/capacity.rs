@@ -29,12 +29,19 @@ fn both_send_first() {
                     try_send(&mut socket, &body, soon()).expect("stuck in send");
                 }
                 for _ in 0..COUNT {
-                    assert_eq!(socket.recv_frame(soon()).expect("stuck in recv").len(), size);
+                    assert_eq!(
+                        socket.recv_frame(soon()).expect("stuck in recv").len(),
+                        size
+                    );
                 }
                 socket
             })
         };
-        let size = if endpoint.starts_with("inproc") { 64 } else { 64 * 1024 };
+        let size = if endpoint.starts_with("inproc") {
+            64
+        } else {
+            64 * 1024
+        };
         let (one, other) = (run(one, size), run(other, size));
         drop((one.join().unwrap(), other.join().unwrap()));
     });
@@ -53,8 +60,12 @@ fn neither_much_more_nor_less_than_the_marks() {
         let bound = pull.bind(endpoint).unwrap().to_owned();
         push.connect(&bound).unwrap();
         let mut sent = 0;
-        while try_send(&mut push, &numbered(sent, 8192), within(if sent < 1000 { 8000 } else { 100 }))
-            .is_ok()
+        while try_send(
+            &mut push,
+            &numbered(sent, 8192),
+            within(if sent < 1000 { 8000 } else { 100 }),
+        )
+        .is_ok()
         {
             sent += 1;
             assert!(sent <= 1040, "more and more");
@@ -123,7 +134,11 @@ fn a_tight_loop_sees_the_queue_full() {
                 assert!(sent < round, "{sent} at once");
             }
             // Some time passes.
-            assert!(events.next_before(Some(crate::common::after(100))).is_none());
+            assert!(
+                events
+                    .next_before(Some(crate::common::after(100)))
+                    .is_none()
+            );
         }
     });
 }
@@ -162,8 +177,8 @@ fn any_of_several_peers_makes_room() {
         while try_send(&mut push, &numbered(sent, 64 * 1024), within(100)).is_ok() {
             sent += 1;
         }
-        let mut seen = vec![0u64; 3];
-        let mut last = vec![None; 3];
+        let mut seen = [0u64; 3];
+        let mut last = [None; 3];
         for round in 0..6 {
             let which = round % 3;
             let sender = thread::spawn(move || {

@@ -13,7 +13,11 @@ use crate::common::{
 };
 use crate::peer::{Listener, Peer};
 
-fn lingering(context: &Context, socket_type: SocketType, milliseconds: i32) -> ferromq_engine::Socket {
+fn lingering(
+    context: &Context,
+    socket_type: SocketType,
+    milliseconds: i32,
+) -> ferromq_engine::Socket {
     let mut socket = socket(context, socket_type);
     socket.set_option("LINGER", milliseconds).unwrap();
     socket
@@ -84,7 +88,11 @@ fn a_slow_receiver_gets_all_of_a_closed_sender() {
 #[test]
 fn without_linger_nothing_is_waited_for() {
     each(&["tcp", "ipc"], |context, transport| {
-        let listener = if transport == "tcp" { Listener::tcp() } else { Listener::unix() };
+        let listener = if transport == "tcp" {
+            Listener::tcp()
+        } else {
+            Listener::unix()
+        };
         let began = Instant::now();
         let mut push = lingering(context, SocketType::Push, 0);
         push.connect(&listener.endpoint()).unwrap();
@@ -100,7 +108,11 @@ fn without_linger_nothing_is_waited_for() {
 #[test]
 fn a_finite_linger_ends() {
     each(&["tcp", "ipc"], |context, transport| {
-        let listener = if transport == "tcp" { Listener::tcp() } else { Listener::unix() };
+        let listener = if transport == "tcp" {
+            Listener::tcp()
+        } else {
+            Listener::unix()
+        };
         let mut push = lingering(context, SocketType::Push, 150);
         push.connect(&listener.endpoint()).unwrap();
         // One that stands but takes nothing, one that never comes to be.
@@ -123,7 +135,11 @@ fn a_finite_linger_ends() {
 #[test]
 fn an_infinite_linger_waits_for_the_peer_to_come() {
     each(&["tcp", "ipc"], |context, transport| {
-        let listener = if transport == "tcp" { Listener::tcp() } else { Listener::unix() };
+        let listener = if transport == "tcp" {
+            Listener::tcp()
+        } else {
+            Listener::unix()
+        };
         let endpoint = listener.endpoint();
         let Listener::Tcp(_) = &listener else {
             // A file with nobody behind it is what a dead process leaves.
@@ -170,7 +186,11 @@ fn collect(listener: &Listener) {
 #[test]
 fn disconnect_delivers_what_was_sent() {
     each(&["tcp", "ipc"], |context, transport| {
-        let listener = if transport == "tcp" { Listener::tcp() } else { Listener::unix() };
+        let listener = if transport == "tcp" {
+            Listener::tcp()
+        } else {
+            Listener::unix()
+        };
         let mut push = lingering(context, SocketType::Push, -1);
         push.connect(&listener.endpoint()).unwrap();
         for number in 0..100 {
@@ -180,7 +200,10 @@ fn disconnect_delivers_what_was_sent() {
         assert_eq!(push.disconnect(&listener.endpoint()), Err(Code::NotFound));
         assert_eq!(try_send(&mut push, b"nobody", within(10)), Err(Code::Again));
         collect(&listener);
-        assert!(listener.try_accept(Duration::from_millis(50)).is_none(), "connects again");
+        assert!(
+            listener.try_accept(Duration::from_millis(50)).is_none(),
+            "connects again"
+        );
     });
 }
 
@@ -237,10 +260,16 @@ fn losses_are_counted() {
         });
         let lost = push.undelivered();
         // The kernel may have taken some more in between.
-        assert!((waiting - 200..=waiting).contains(&lost), "{lost} of {waiting}");
-        assert_eq!(push.send_frame(&mut ferromq_engine::Outgoing::Bytes(b""), false, within(5)),
-            Err(Code::Again));
+        assert!(
+            (waiting - 200..=waiting).contains(&lost),
+            "{lost} of {waiting}"
+        );
+        assert_eq!(
+            push.send_frame(&mut ferromq_engine::Outgoing::Bytes(b""), false, within(5)),
+            Err(Code::Again)
+        );
         let _peer = Peer::meet(&bound, "PULL");
-        push.send_frame(&mut ferromq_engine::Outgoing::Bytes(b""), false, soon()).unwrap();
+        push.send_frame(&mut ferromq_engine::Outgoing::Bytes(b""), false, soon())
+            .unwrap();
     });
 }

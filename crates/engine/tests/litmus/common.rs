@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 use ferromq_engine::{Context, MonitorEvents, Outgoing, Policy, Socket, Wait};
 use ferromq_vocabulary::{Code, MonitorEvent, SocketType};
 
-pub const POLICIES: [Policy; 3] = [Policy::IoOnly, Policy::Assisted, Policy::Chaos];
-pub const TCP: &str = "tcp://127.0.0.1:*";
-pub const IPC: &str = "ipc://*";
-pub const INPROC: &str = "inproc://litmus";
-pub const STREAMS: [&str; 2] = [TCP, IPC];
-pub const ALL: [&str; 3] = [TCP, IPC, INPROC];
+pub(crate) const POLICIES: [Policy; 3] = [Policy::IoOnly, Policy::Assisted, Policy::Chaos];
+pub(crate) const TCP: &str = "tcp://127.0.0.1:*";
+pub(crate) const IPC: &str = "ipc://*";
+pub(crate) const INPROC: &str = "inproc://litmus";
+pub(crate) const STREAMS: [&str; 2] = [TCP, IPC];
+pub(crate) const ALL: [&str; 3] = [TCP, IPC, INPROC];
 
 /// One test at a time: they share two processors, and some measure.
-pub fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a test under each policy over each of these transports, each time in a context of its
 /// own that must end afterwards.
-pub fn each(endpoints: &[&str], test: impl Fn(&Context, &str)) {
+pub(crate) fn each(endpoints: &[&str], test: impl Fn(&Context, &str)) {
     let _turn = turn();
     for policy in POLICIES {
         for endpoint in endpoints {
@@ -32,53 +32,60 @@ pub fn each(endpoints: &[&str], test: impl Fn(&Context, &str)) {
             let context = Context::new();
             context.set_policy(policy);
             test(&context, endpoint);
-            assert!(context.terminate(Some(after(5_000))), "{policy:?} {endpoint} does not end");
+            assert!(
+                context.terminate(Some(after(5_000))),
+                "{policy:?} {endpoint} does not end"
+            );
             println!("{policy:?} {endpoint}: {:?}", began.elapsed());
         }
     }
 }
 
-pub fn after(milliseconds: u64) -> Instant {
+pub(crate) fn after(milliseconds: u64) -> Instant {
     Instant::now() + Duration::from_millis(milliseconds)
 }
 
-pub fn within(milliseconds: u64) -> Wait {
+pub(crate) fn within(milliseconds: u64) -> Wait {
     Wait::Until(after(milliseconds))
 }
 
 /// Long enough for anything that is going to happen.
-pub fn soon() -> Wait {
+pub(crate) fn soon() -> Wait {
     within(8_000)
 }
 
 /// A socket that leaves nothing behind.
-pub fn socket(context: &Context, socket_type: SocketType) -> Socket {
+pub(crate) fn socket(context: &Context, socket_type: SocketType) -> Socket {
     let mut socket = context.socket(socket_type).unwrap();
     socket.set_option("LINGER", 0).unwrap();
     socket.set_option("RECONNECT_IVL", 10).unwrap();
     socket
 }
 
-pub fn send(socket: &mut Socket, body: &[u8]) {
-    socket.send_frame(&mut Outgoing::Bytes(body), false, soon()).unwrap();
+pub(crate) fn send(socket: &mut Socket, body: &[u8]) {
+    socket
+        .send_frame(&mut Outgoing::Bytes(body), false, soon())
+        .unwrap();
 }
 
-pub fn send_parts(socket: &mut Socket, parts: &[&[u8]]) {
+pub(crate) fn send_parts(socket: &mut Socket, parts: &[&[u8]]) {
     for (index, part) in parts.iter().enumerate() {
         let more = index + 1 < parts.len();
-        socket.send_frame(&mut Outgoing::Bytes(part), more, soon()).unwrap();
+        socket
+            .send_frame(&mut Outgoing::Bytes(part), more, soon())
+            .unwrap();
     }
 }
 
-pub fn try_send(socket: &mut Socket, body: &[u8], wait: Wait) -> Result<(), Code> {
+pub(crate) fn try_send(socket: &mut Socket, body: &[u8], wait: Wait) -> Result<(), Code> {
     socket.send_frame(&mut Outgoing::Bytes(body), false, wait)
 }
 
-pub fn recv(socket: &mut Socket) -> Vec<u8> {
+pub(crate) fn recv(socket: &mut Socket) -> Vec<u8> {
     socket.recv_frame(soon()).unwrap().to_vec()
 }
 
-pub fn recv_parts(socket: &mut Socket) -> Vec<Vec<u8>> {
+pub(crate) fn recv_parts(socket: &mut Socket) -> Vec<Vec<u8>> {
     let mut parts = vec![recv(socket)];
     while socket.receive_more() {
         parts.push(recv(socket));
@@ -86,22 +93,25 @@ pub fn recv_parts(socket: &mut Socket) -> Vec<Vec<u8>> {
     parts
 }
 
-pub fn nothing(socket: &mut Socket, milliseconds: u64) {
-    assert_eq!(socket.recv_frame(within(milliseconds)).err(), Some(Code::Again));
+pub(crate) fn nothing(socket: &mut Socket, milliseconds: u64) {
+    assert_eq!(
+        socket.recv_frame(within(milliseconds)).err(),
+        Some(Code::Again)
+    );
 }
 
-pub fn number(body: &[u8]) -> u64 {
+pub(crate) fn number(body: &[u8]) -> u64 {
     u64::from_be_bytes(body[..8].try_into().unwrap())
 }
 
-pub fn numbered(number: u64, len: usize) -> Vec<u8> {
+pub(crate) fn numbered(number: u64, len: usize) -> Vec<u8> {
     let mut body = vec![u8::try_from(number % 251).unwrap(); len.max(8)];
     body[..8].copy_from_slice(&number.to_be_bytes());
     body
 }
 
 /// Waits for the next event of this name; what comes before it is passed over.
-pub fn wait_for(events: &MonitorEvents, name: &str) -> MonitorEvent {
+pub(crate) fn wait_for(events: &MonitorEvents, name: &str) -> MonitorEvent {
     let deadline = after(8_000);
     let mut passed = Vec::new();
     loop {
@@ -116,7 +126,7 @@ pub fn wait_for(events: &MonitorEvents, name: &str) -> MonitorEvent {
 }
 
 /// Tries until it is true.
-pub fn until(what: &str, mut test: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut test: impl FnMut() -> bool) {
     let deadline = after(8_000);
     while !test() {
         assert!(Instant::now() < deadline, "{what}");
@@ -124,7 +134,7 @@ pub fn until(what: &str, mut test: impl FnMut() -> bool) {
     }
 }
 
-pub fn policy_name(policy: Policy) -> &'static str {
+pub(crate) fn policy_name(policy: Policy) -> &'static str {
     match policy {
         Policy::IoOnly => "io-only",
         Policy::Assisted => "assisted",
@@ -133,25 +143,25 @@ pub fn policy_name(policy: Policy) -> &'static str {
 }
 
 /// Another process: this binary, as the test `role` with an argument.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
 }
 
 /// What this process was started to do, if it is a helper of a test.
-pub fn role() -> Option<String> {
+pub(crate) fn role() -> Option<String> {
     std::env::var("LITMUS_ARGUMENT").ok()
 }
 
 impl Process {
-    pub fn start(role: &str, policy: Policy, argument: &str) -> Self {
+    pub(crate) fn start(role: &str, policy: Policy, argument: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", role, "--nocapture", "--test-threads=1"]);
         command.env("FERROMQ_POLICY", policy_name(policy));
         Self::from_command(command, argument)
     }
 
-    pub fn from_command(mut command: Command, argument: &str) -> Self {
+    pub(crate) fn from_command(mut command: Command, argument: &str) -> Self {
         let mut child = command
             .env("LITMUS_ARGUMENT", argument)
             .stdin(Stdio::piped())
@@ -163,29 +173,38 @@ impl Process {
     }
 
     /// The next line the role wrote with [`say`].
-    pub fn hear(&mut self) -> String {
+    pub(crate) fn hear(&mut self) -> String {
         let mut line = String::new();
         loop {
             line.clear();
-            assert!(self.lines.read_line(&mut line).unwrap() > 0, "the other process has ended");
+            assert!(
+                self.lines.read_line(&mut line).unwrap() > 0,
+                "the other process has ended"
+            );
             if let Some((_, said)) = line.trim_end().split_once("says: ") {
                 return said.to_owned();
             }
         }
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// SIGKILL.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub fn wait(&mut self) -> bool {
+    pub(crate) fn wait(&mut self) -> bool {
         drop(self.child.stdin.take());
         self.child.wait().unwrap().success()
     }
@@ -200,12 +219,15 @@ impl Drop for Process {
 }
 
 /// Tells the process that started this one.
-pub fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     println!("says: {line}");
 }
 
 /// Until the process that started this one closes our input, or kills us.
-pub fn sit_still() {
+pub(crate) fn sit_still() {
     let mut line = String::new();
-    while std::io::stdin().read_line(&mut line).is_ok_and(|read| read > 0) {}
+    while std::io::stdin()
+        .read_line(&mut line)
+        .is_ok_and(|read| read > 0)
+    {}
 }

@@ -20,13 +20,16 @@ fn whole_messages(mut stream: &[u8]) -> Vec<u64> {
     let mut parts = Vec::new();
     loop {
         let (header, len) = match stream {
-            [flags, rest @ ..] if flags & LONG != 0 && rest.len() >= 8 => {
-                (9, u64::from_be_bytes(rest[..8].try_into().unwrap()) as usize)
-            }
+            [flags, rest @ ..] if flags & LONG != 0 && rest.len() >= 8 => (
+                9,
+                u64::from_be_bytes(rest[..8].try_into().unwrap()) as usize,
+            ),
             [flags, len, ..] if flags & LONG == 0 => (2, usize::from(*len)),
             _ => return numbers,
         };
-        let Some(body) = stream.get(header..header + len) else { return numbers };
+        let Some(body) = stream.get(header..header + len) else {
+            return numbers;
+        };
         parts.push(number(body));
         assert_eq!(len, length(number(body), parts.len()));
         if stream[0] & MORE == 0 {
@@ -45,7 +48,11 @@ fn length(number: u64, part: usize) -> usize {
 #[test]
 fn numbers_rise_over_all_connections() {
     each(&["tcp", "ipc"], |context, transport| {
-        let listener = if transport == "tcp" { Listener::tcp() } else { Listener::unix() };
+        let listener = if transport == "tcp" {
+            Listener::tcp()
+        } else {
+            Listener::unix()
+        };
         let mut push = socket(context, SocketType::Push);
         push.set_option("SNDBUF", 4096).unwrap();
         push.set_option("RECONNECT_IVL", 1).unwrap();
@@ -98,23 +105,32 @@ fn numbers_rise_over_all_connections() {
         drop(listener);
         assert_eq!(sender.join().unwrap(), 0);
         // What the kernels held: a little of ours, at most its window of theirs.
-        assert!(gaps < 4 * 1024 * 1024 / 1000, "{gaps} messages missing in one place");
+        assert!(
+            gaps < 4 * 1024 * 1024 / 1000,
+            "{gaps} messages missing in one place"
+        );
     });
 }
 
 #[test]
 fn a_large_message_comes_again_whole() {
     each(&["tcp", "ipc"], |context, transport| {
-        let listener = if transport == "tcp" { Listener::tcp() } else { Listener::unix() };
+        let listener = if transport == "tcp" {
+            Listener::tcp()
+        } else {
+            Listener::unix()
+        };
         let mut push = socket(context, SocketType::Push);
         push.set_option("SNDBUF", 65_536).unwrap();
         push.connect(&listener.endpoint()).unwrap();
         const SIZE: usize = 10 << 20;
         let mut large = Message::from_vec(numbered(7, SIZE));
-        push.send_frame(&mut Outgoing::Message(&mut large), false, soon()).unwrap();
+        push.send_frame(&mut Outgoing::Message(&mut large), false, soon())
+            .unwrap();
         let mut copied = numbered(8, SIZE);
         copied[SIZE - 1] = 99;
-        push.send_frame(&mut Outgoing::Bytes(&copied), false, soon()).unwrap();
+        push.send_frame(&mut Outgoing::Bytes(&copied), false, soon())
+            .unwrap();
         send(&mut push, b"after");
         for cut in [1, 100, 1 << 20, 3 << 20] {
             let mut peer = listener.accept();
@@ -173,9 +189,13 @@ fn a_queue_of_more_than_four_gibibytes() {
         let mut push = socket(&context, SocketType::Push);
         push.connect(&bound).unwrap();
         for _ in 0..count {
-            let counted = Counted { body: Arc::clone(&body), freed: Arc::clone(&freed) };
+            let counted = Counted {
+                body: Arc::clone(&body),
+                freed: Arc::clone(&freed),
+            };
             let mut message = Message::from_owner(counted);
-            push.send_frame(&mut Outgoing::Message(&mut message), false, soon()).unwrap();
+            push.send_frame(&mut Outgoing::Message(&mut message), false, soon())
+                .unwrap();
         }
         assert_eq!(push.statistics()[0].messages_waiting, count as u64);
         assert_eq!(freed.load(Ordering::Relaxed), 0);
@@ -183,7 +203,9 @@ fn a_queue_of_more_than_four_gibibytes() {
         pull.set_option("RCVHWM", 2).unwrap();
         if endpoint == IPC {
             std::fs::create_dir_all(
-                std::path::Path::new(bound.strip_prefix("ipc://").unwrap()).parent().unwrap(),
+                std::path::Path::new(bound.strip_prefix("ipc://").unwrap())
+                    .parent()
+                    .unwrap(),
             )
             .unwrap();
         }

@@ -9,8 +9,8 @@ use ferromq_os::process::resident_bytes;
 use ferromq_vocabulary::SocketType;
 
 use crate::common::{
-    IPC, Process, STREAMS, TCP, each, nothing, number, numbered, recv, role, say, send, socket, until,
-    wait_for,
+    IPC, Process, STREAMS, TCP, each, nothing, number, numbered, recv, role, say, send, socket,
+    until, wait_for,
 };
 use crate::peer::{COMMAND, LONG, Listener, MORE, Peer, command, frame, greeting, ready};
 
@@ -25,7 +25,11 @@ fn nonsense() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let protocol = "HANDSHAKE_FAILED_PROTOCOL";
     let detail = "HANDSHAKE_FAILED_NO_DETAIL";
     vec![
-        ("http", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3), "any"),
+        (
+            "http",
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3),
+            "any",
+        ),
         ("zeros", vec![0; 200], "any"),
         ("ones", vec![0xff; 200], "any"),
         ("another mechanism", with(12, b'X'), protocol),
@@ -34,14 +38,38 @@ fn nonsense() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("no command", then(frame(0, b"hello")), protocol),
         ("not READY", then(command("HELLO", b"")), protocol),
         ("empty command", then(frame(COMMAND, b"")), protocol),
-        ("a name longer than its frame", then(frame(COMMAND, b"\xffREADY")), protocol),
+        (
+            "a name longer than its frame",
+            then(frame(COMMAND, b"\xffREADY")),
+            protocol,
+        ),
         ("wrong type", then(ready("PUB")), protocol),
         ("no type", then(ready("")), protocol),
-        ("torn property", then(command("READY", b"\x0bSocket-Type\0\0\x01\0PUSH")), protocol),
-        ("endless property", then(command("READY", b"\x0bSocket-Type\xff\xff\xff\xffPUSH")), protocol),
-        ("endless READY", then([vec![COMMAND | LONG], vec![0xff; 8], vec![0; 100]].concat()), "any"),
-        ("READY of a terabyte", then([vec![COMMAND | LONG, 0, 0, 1], vec![0; 5]].concat()), "any"),
-        ("ERROR", then(command("ERROR", b"\x03400")), "HANDSHAKE_FAILED_AUTH"),
+        (
+            "torn property",
+            then(command("READY", b"\x0bSocket-Type\0\0\x01\0PUSH")),
+            protocol,
+        ),
+        (
+            "endless property",
+            then(command("READY", b"\x0bSocket-Type\xff\xff\xff\xffPUSH")),
+            protocol,
+        ),
+        (
+            "endless READY",
+            then([vec![COMMAND | LONG], vec![0xff; 8], vec![0; 100]].concat()),
+            "any",
+        ),
+        (
+            "READY of a terabyte",
+            then([vec![COMMAND | LONG, 0, 0, 1], vec![0; 5]].concat()),
+            "any",
+        ),
+        (
+            "ERROR",
+            then(command("ERROR", b"\x03400")),
+            "HANDSHAKE_FAILED_AUTH",
+        ),
         ("bad ERROR", then(command("ERROR", b"\xff400")), protocol),
         ("leaves", greeting()[..30].to_vec(), detail),
         ("leaves after the greeting", greeting().to_vec(), detail),
@@ -116,7 +144,11 @@ fn who_stalls_in_the_handshake_is_dropped() {
 #[test]
 fn who_connects_gives_a_stalling_server_up_and_tries_again() {
     each(&["tcp", "ipc"], |context, transport| {
-        let listener = if transport == "tcp" { Listener::tcp() } else { Listener::unix() };
+        let listener = if transport == "tcp" {
+            Listener::tcp()
+        } else {
+            Listener::unix()
+        };
         let mut push = socket(context, SocketType::Push);
         push.set_option("HANDSHAKE_IVL", 40).unwrap();
         push.connect(&listener.endpoint()).unwrap();
@@ -173,7 +205,7 @@ fn a_broken_subscriber_does_not_break_the_publisher() {
             frame(COMMAND, b"\x09SUBSCRIBE"),
             frame(COMMAND, b"\x06CANCELnever subscribed"),
             frame(0, &[0; 300]),
-            frame(0, &[1; 100_000]),
+            frame(0, &vec![1; 100_000]),
         ] {
             odd.write(&bytes);
         }
@@ -203,7 +235,14 @@ fn many_torn_peers() {
     for index in 0..450u64 {
         let mut peer = Peer::meet(&bound, "PUSH");
         match index % 9 {
-            0 => peer.write(&[vec![LONG], (1u64 << 40).to_be_bytes().to_vec(), vec![1; 1000]].concat()),
+            0 => peer.write(
+                &[
+                    vec![LONG],
+                    (1u64 << 40).to_be_bytes().to_vec(),
+                    vec![1; 1000],
+                ]
+                .concat(),
+            ),
             1 => peer.write(&[MORE, 200, 1, 2, 3]),
             _ => peer.write(&[0]),
         }
@@ -271,7 +310,10 @@ fn out_of_descriptors() {
     }
     for endpoint in [TCP, IPC] {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "ulimit -n 40; exec \"$0\" --exact hostile::few_descriptors --nocapture"]);
+        shell.args([
+            "-c",
+            "ulimit -n 40; exec \"$0\" --exact hostile::few_descriptors --nocapture",
+        ]);
         shell.arg(std::env::current_exe().unwrap());
         let mut process = Process::from_command(shell, endpoint);
         let bound = process.hear();

@@ -78,7 +78,7 @@ fn pings_are_answered_while_the_application_sends_elsewhere() {
             move || {
                 // The peer reads nothing but what the kernel holds: stuck, and nothing received.
                 while !over.load(Ordering::Relaxed) {
-                    try_send(&mut pair, &[0; 100_000], within(200)).ok();
+                    try_send(&mut pair, &vec![0; 100_000], within(200)).ok();
                 }
             }
         });
@@ -131,7 +131,11 @@ fn every_type_answers_pings_and_ignores_what_it_does_not_know() {
 fn a_silent_peer_is_given_up() {
     each(&STREAMS, |context, endpoint| {
         for ours in [SocketType::Pull, SocketType::Push] {
-            let theirs = if ours == SocketType::Pull { "PUSH" } else { "PULL" };
+            let theirs = if ours == SocketType::Pull {
+                "PUSH"
+            } else {
+                "PULL"
+            };
             let mut socket = socket(context, ours);
             socket.set_option("HEARTBEAT_IVL", 20).unwrap();
             socket.set_option("HEARTBEAT_TIMEOUT", 60).unwrap();
@@ -159,7 +163,11 @@ fn a_silent_peer_is_given_up() {
 fn a_peer_that_said_how_long_it_lives_is_believed() {
     each(&STREAMS, |context, endpoint| {
         for ours in [SocketType::Pull, SocketType::Push] {
-            let theirs = if ours == SocketType::Pull { "PUSH" } else { "PULL" };
+            let theirs = if ours == SocketType::Pull {
+                "PUSH"
+            } else {
+                "PULL"
+            };
             let mut socket = socket(context, ours);
             let events = socket.monitor();
             let bound = socket.bind(endpoint).unwrap().to_owned();
@@ -169,7 +177,10 @@ fn a_peer_that_said_how_long_it_lives_is_believed() {
                 last = Instant::now();
                 peer.write(&ping(2, b""));
                 assert_eq!(peer.frame(), Some(pong(b"")));
-                assert!(!peer.has_input(Duration::from_millis(50)), "given up too early");
+                assert!(
+                    !peer.has_input(Duration::from_millis(50)),
+                    "given up too early"
+                );
             }
             let event = wait_for(&events, "DISCONNECTED");
             assert_eq!(event.reason, Some(DisconnectReason::HeartbeatTimeout));
@@ -268,7 +279,11 @@ fn told(socket: &mut Socket, milliseconds: u64) -> Option<Readiness> {
 #[test]
 fn the_descriptor_tells_of_everything() {
     each(&["tcp", "ipc"], |context, transport| {
-        let listener = if transport == "tcp" { Listener::tcp() } else { Listener::unix() };
+        let listener = if transport == "tcp" {
+            Listener::tcp()
+        } else {
+            Listener::unix()
+        };
         let mut sub = socket(context, SocketType::Sub);
         sub.subscribe(b"topic").unwrap();
         sub.connect(&listener.endpoint()).unwrap();
@@ -276,14 +291,19 @@ fn the_descriptor_tells_of_everything() {
         for _ in 0..3 {
             let mut peer = listener.accept();
             peer.shake_hands("PUB");
-            assert_eq!(peer.frame().unwrap(), (COMMAND, b"\x09SUBSCRIBEtopic".to_vec()));
+            assert_eq!(
+                peer.frame().unwrap(),
+                (COMMAND, b"\x09SUBSCRIBEtopic".to_vec())
+            );
             // Nothing is owed after some looks, and then nothing is spent.
             while told(&mut sub, 30).is_some() {}
             let before = cpu_time();
             assert_eq!(told(&mut sub, 200), None);
             assert!(cpu_time() - before < Duration::from_millis(20));
             peer.send(0, b"topic one");
-            until("not told", || told(&mut sub, 8000).is_some_and(|ready| ready.readable));
+            until("not told", || {
+                told(&mut sub, 8000).is_some_and(|ready| ready.readable)
+            });
             assert_eq!(sub.recv_frame(Wait::No).unwrap().as_slice(), b"topic one");
             assert!(!sub.readiness().unwrap().readable);
             peer.send(0, b"other");
@@ -293,7 +313,9 @@ fn the_descriptor_tells_of_everything() {
                 assert!(told(&mut sub, 10).is_none_or(|ready| !ready.readable));
             }
             peer.write(&frame(0, b"topic two")[5..]);
-            until("not told", || told(&mut sub, 8000).is_some_and(|ready| ready.readable));
+            until("not told", || {
+                told(&mut sub, 8000).is_some_and(|ready| ready.readable)
+            });
             assert_eq!(sub.recv_frame(Wait::No).unwrap().as_slice(), b"topic two");
         }
     });
@@ -307,8 +329,10 @@ fn the_descriptor_tells_of_room() {
         let bound = push.bind(endpoint).unwrap().to_owned();
         assert!(!push.readiness().unwrap().writable);
         let mut peer = Peer::meet(&bound, "PULL");
-        until("no peer", || told(&mut push, 8000).is_some_and(|ready| ready.writable));
-        while try_send(&mut push, &[1; 50_000], within(50)).is_ok() {}
+        until("no peer", || {
+            told(&mut push, 8000).is_some_and(|ready| ready.writable)
+        });
+        while try_send(&mut push, &vec![1; 50_000], within(50)).is_ok() {}
         while told(&mut push, 20).is_some() {}
         assert!(!push.readiness().unwrap().writable);
         let reader = thread::spawn(move || {
@@ -317,7 +341,9 @@ fn the_descriptor_tells_of_room() {
             }
             peer
         });
-        until("no room", || told(&mut push, 8000).is_some_and(|ready| ready.writable));
+        until("no room", || {
+            told(&mut push, 8000).is_some_and(|ready| ready.writable)
+        });
         try_send(&mut push, b"", Wait::No).unwrap();
         drop(reader.join().unwrap());
     });

@@ -56,12 +56,15 @@ fn several_io_threads() {
                 pull.set_option("AFFINITY", 1u64 << thread).unwrap();
                 bound.push(pull.bind(endpoint).unwrap().to_owned());
             }
-            let mut peers: Vec<_> = bound.iter().map(|place| Peer::meet(place, "PUSH")).collect();
+            let mut peers: Vec<_> = bound
+                .iter()
+                .map(|place| Peer::meet(place, "PUSH"))
+                .collect();
             for round in 0..5u64 {
                 for (index, peer) in peers.iter_mut().enumerate() {
                     // More than a kernel holds: somebody must read.
                     for count in 0..100u64 {
-                        let value = (index as u64) << 32 | round * 100 + count;
+                        let value = ((index as u64) << 32) | (round * 100 + count);
                         peer.send(0, &numbered(value, 50_000));
                     }
                     peer.write(&crate::peer::command("PING", b"\0\0here"));
@@ -122,9 +125,12 @@ fn a_request_as_it_goes_over_the_wire() {
         assert_eq!(recv(&mut rep), b"question");
         assert_eq!(recv(&mut rep), b"rest");
         send(&mut rep, b"answer");
-        for (flags, body) in
-            [(MORE, b"hop one".as_slice()), (MORE, b"hop two"), (MORE, b""), (0, b"answer")]
-        {
+        for (flags, body) in [
+            (MORE, b"hop one".as_slice()),
+            (MORE, b"hop two"),
+            (MORE, b""),
+            (0, b"answer"),
+        ] {
             assert_eq!(peer.message().unwrap(), (flags, body.to_vec()));
         }
         // Without a delimiter it is no request.

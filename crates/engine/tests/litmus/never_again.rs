@@ -19,7 +19,11 @@ const BURSTS: [(u64, usize); 5] = [(1, 20), (3, 20), (10, 20), (999, 20), (1, 1 
 fn sender() {
     let Some(argument) = role() else { return };
     let words: Vec<&str> = argument.split(' ').collect();
-    let (kind, count, size) = (words[0], words[1].parse().unwrap(), words[2].parse().unwrap());
+    let (kind, count, size) = (
+        words[0],
+        words[1].parse().unwrap(),
+        words[2].parse().unwrap(),
+    );
     let context = Context::new();
     let socket_type = SocketType::from_name(kind).unwrap();
     let mut socket = socket(&context, socket_type);
@@ -35,22 +39,36 @@ fn sender() {
             // Until everybody has subscribed: each has the topic "ready" until it says so.
             until("nobody subscribes", || {
                 send(&mut socket, b"ready");
-                socket.statistics().iter().filter(|peer| peer.messages_sent > 0).count()
+                socket
+                    .statistics()
+                    .iter()
+                    .filter(|peer| peer.messages_sent > 0)
+                    .count()
                     == words.len() - 3
             });
         }
         _ => {}
     }
-    let peers = if socket_type == SocketType::Push { words.len() - 3 } else { 1 };
+    let peers = if socket_type == SocketType::Push {
+        words.len() - 3
+    } else {
+        1
+    };
     if socket_type == SocketType::Push {
         // Only then does the burst go round.
         until("no peers", || socket.readiness().unwrap().writable);
     }
     for number in 0..count {
         for _ in 0..peers {
-            let topic: &[u8] = if socket_type == SocketType::Pub { b"topic" } else { b"" };
+            let topic: &[u8] = if socket_type == SocketType::Pub {
+                b"topic"
+            } else {
+                b""
+            };
             if !topic.is_empty() {
-                socket.send_frame(&mut Outgoing::Bytes(topic), true, soon()).unwrap();
+                socket
+                    .send_frame(&mut Outgoing::Bytes(topic), true, soon())
+                    .unwrap();
             }
             send(&mut socket, &numbered(number, size));
         }
@@ -96,12 +114,18 @@ fn start(kind: &str, count: u64, size: usize, endpoints: &[String]) -> Process {
 #[test]
 fn push_and_pair() {
     for kind in ["PUSH", "PAIR"] {
-        let theirs = if kind == "PUSH" { SocketType::Pull } else { SocketType::Pair };
+        let theirs = if kind == "PUSH" {
+            SocketType::Pull
+        } else {
+            SocketType::Pair
+        };
         each_burst(kind, |endpoint, context, count, size| {
             let peers = if kind == "PUSH" { 3 } else { 1 };
             let mut pulls: Vec<_> = (0..peers).map(|_| socket(context, theirs)).collect();
-            let bound: Vec<_> =
-                pulls.iter_mut().map(|pull| pull.bind(endpoint).unwrap().to_owned()).collect();
+            let bound: Vec<_> = pulls
+                .iter_mut()
+                .map(|pull| pull.bind(endpoint).unwrap().to_owned())
+                .collect();
             let mut process = start(kind, count, size, &bound);
             assert_eq!(process.hear(), "sent");
             let began = Instant::now();
@@ -193,14 +217,20 @@ fn asleep_elsewhere() {
                 for number in 0..count {
                     send(&mut push, &numbered(number, size));
                 }
-                elsewhere.recv_frame(crate::common::within(300)).unwrap_err();
+                elsewhere
+                    .recv_frame(crate::common::within(300))
+                    .unwrap_err();
                 push
             });
             let began = Instant::now();
             for expected in 0..count {
                 assert_eq!(number(&peer.message().unwrap().1), expected);
             }
-            assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+            assert!(
+                began.elapsed() < Duration::from_millis(250),
+                "{:?}",
+                began.elapsed()
+            );
             drop(sender.join().unwrap());
         }
     });

@@ -9,28 +9,28 @@ use std::time::Duration;
 
 use ferromq_os::poll::{PollFd, poll};
 
-pub const MORE: u8 = 1;
-pub const LONG: u8 = 2;
-pub const COMMAND: u8 = 4;
+pub(crate) const MORE: u8 = 1;
+pub(crate) const LONG: u8 = 2;
+pub(crate) const COMMAND: u8 = 4;
 
 trait Both: Read + Write + AsFd + Send {}
 impl<T: Read + Write + AsFd + Send> Both for T {}
 
-pub struct Peer {
+pub(crate) struct Peer {
     stream: Box<dyn Both>,
 }
 
-pub enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, String),
 }
 
 impl Listener {
-    pub fn tcp() -> Self {
+    pub(crate) fn tcp() -> Self {
         Self::Tcp(TcpListener::bind("127.0.0.1:0").unwrap())
     }
 
-    pub fn unix() -> Self {
+    pub(crate) fn unix() -> Self {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -39,7 +39,7 @@ impl Listener {
         Self::Unix(UnixListener::bind(&path).unwrap(), path)
     }
 
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         match self {
             Self::Tcp(listener) => format!("tcp://{}", listener.local_addr().unwrap()),
             Self::Unix(_, path) => format!("ipc://{path}"),
@@ -47,11 +47,12 @@ impl Listener {
     }
 
     /// The next connection, within a few seconds.
-    pub fn accept(&self) -> Peer {
-        self.try_accept(Duration::from_secs(8)).expect("nobody connects")
+    pub(crate) fn accept(&self) -> Peer {
+        self.try_accept(Duration::from_secs(8))
+            .expect("nobody connects")
     }
 
-    pub fn try_accept(&self, wait: Duration) -> Option<Peer> {
+    pub(crate) fn try_accept(&self, wait: Duration) -> Option<Peer> {
         let fd = match self {
             Self::Tcp(listener) => listener.as_raw_fd(),
             Self::Unix(listener, _) => listener.as_raw_fd(),
@@ -76,20 +77,32 @@ impl Drop for Listener {
 }
 
 impl Peer {
-    pub fn tcp(stream: TcpStream) -> Self {
+    pub(crate) fn tcp(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(8))).unwrap();
-        Self { stream: Box::new(stream) }
+        stream
+            .set_read_timeout(Some(Duration::from_secs(8)))
+            .unwrap();
+        stream
+            .set_write_timeout(Some(Duration::from_secs(8)))
+            .unwrap();
+        Self {
+            stream: Box::new(stream),
+        }
     }
 
-    pub fn unix(stream: UnixStream) -> Self {
-        stream.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(8))).unwrap();
-        Self { stream: Box::new(stream) }
+    pub(crate) fn unix(stream: UnixStream) -> Self {
+        stream
+            .set_read_timeout(Some(Duration::from_secs(8)))
+            .unwrap();
+        stream
+            .set_write_timeout(Some(Duration::from_secs(8)))
+            .unwrap();
+        Self {
+            stream: Box::new(stream),
+        }
     }
 
-    pub fn connect(endpoint: &str) -> Self {
+    pub(crate) fn connect(endpoint: &str) -> Self {
         match endpoint.split_once("://").unwrap() {
             ("tcp", address) => Self::tcp(TcpStream::connect(address).unwrap()),
             (_, path) => Self::unix(UnixStream::connect(path).unwrap()),
@@ -97,13 +110,13 @@ impl Peer {
     }
 
     /// Connects and shakes hands.
-    pub fn meet(endpoint: &str, socket_type: &str) -> Self {
+    pub(crate) fn meet(endpoint: &str, socket_type: &str) -> Self {
         let mut peer = Self::connect(endpoint);
         peer.shake_hands(socket_type);
         peer
     }
 
-    pub fn shake_hands(&mut self, socket_type: &str) {
+    pub(crate) fn shake_hands(&mut self, socket_type: &str) {
         self.write(&greeting());
         self.write(&ready(socket_type));
         let mut theirs = [0; 64];
@@ -114,20 +127,20 @@ impl Peer {
         assert_eq!(&body[..6], b"\x05READY");
     }
 
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
-    pub fn try_write(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
 
-    pub fn send(&mut self, flags: u8, body: &[u8]) {
+    pub(crate) fn send(&mut self, flags: u8, body: &[u8]) {
         self.write(&frame(flags, body));
     }
 
     /// Up to so many bytes; none at the end.
-    pub fn read(&mut self, most: usize) -> Vec<u8> {
+    pub(crate) fn read(&mut self, most: usize) -> Vec<u8> {
         let mut bytes = vec![0; most];
         let read = match self.stream.read(&mut bytes) {
             Ok(read) => read,
@@ -139,7 +152,7 @@ impl Peer {
     }
 
     /// The next frame: flags and body. `None` at the end of the stream, wherever that is.
-    pub fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+    pub(crate) fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let flags = self.exactly(1)?[0];
         let len = if flags & LONG == 0 {
             u64::from(self.exactly(1)?[0])
@@ -151,7 +164,7 @@ impl Peer {
     }
 
     /// The next frame that is no command.
-    pub fn message(&mut self) -> Option<(u8, Vec<u8>)> {
+    pub(crate) fn message(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             let (flags, body) = self.frame()?;
             if flags & COMMAND == 0 {
@@ -167,9 +180,7 @@ impl Peer {
             Err(error)
                 if matches!(
                     error.kind(),
-                    ErrorKind::UnexpectedEof
-                        | ErrorKind::ConnectionReset
-                        | ErrorKind::BrokenPipe
+                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
                 ) =>
             {
                 None
@@ -179,18 +190,18 @@ impl Peer {
     }
 
     /// Whether there is something to read, or the end, within this time.
-    pub fn has_input(&self, wait: Duration) -> bool {
+    pub(crate) fn has_input(&self, wait: Duration) -> bool {
         let mut fds = [PollFd::new(self.stream.as_fd().as_raw_fd(), PollFd::IN)];
         poll(&mut fds, Some(wait)).unwrap() > 0
     }
 
     /// Reads what comes until the connection ends.
-    pub fn until_closed(&mut self) {
+    pub(crate) fn until_closed(&mut self) {
         while !self.read(65_536).is_empty() {}
     }
 }
 
-pub fn greeting() -> [u8; 64] {
+pub(crate) fn greeting() -> [u8; 64] {
     let mut bytes = [0; 64];
     bytes[0] = 0xff;
     bytes[8] = 1;
@@ -201,21 +212,21 @@ pub fn greeting() -> [u8; 64] {
     bytes
 }
 
-pub fn ready(socket_type: &str) -> Vec<u8> {
+pub(crate) fn ready(socket_type: &str) -> Vec<u8> {
     let mut body = b"\x05READY\x0bSocket-Type".to_vec();
     body.extend(u32::try_from(socket_type.len()).unwrap().to_be_bytes());
     body.extend(socket_type.as_bytes());
     frame(COMMAND, &body)
 }
 
-pub fn command(name: &str, data: &[u8]) -> Vec<u8> {
+pub(crate) fn command(name: &str, data: &[u8]) -> Vec<u8> {
     let mut body = vec![u8::try_from(name.len()).unwrap()];
     body.extend(name.as_bytes());
     body.extend(data);
     frame(COMMAND, &body)
 }
 
-pub fn frame(flags: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(flags: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(body.len() + 9);
     if let Ok(len) = u8::try_from(body.len()) {
         bytes.extend([flags, len]);

@@ -27,11 +27,20 @@ fn ends(context: &Context, call: impl FnOnce() -> Result<(), Code> + Send + 'sta
     assert_eq!(result, Err(Code::Terminated));
     let took = returned - shut;
     assert!(took < Duration::from_millis(100), "{took:?}");
-    assert_eq!(context.socket(SocketType::Pull).err(), Some(Code::Terminated));
+    assert_eq!(
+        context.socket(SocketType::Pull).err(),
+        Some(Code::Terminated)
+    );
 }
 
 fn thread_id() -> String {
-    std::fs::read_link("/proc/thread-self").unwrap().file_name().unwrap().to_str().unwrap().into()
+    std::fs::read_link("/proc/thread-self")
+        .unwrap()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .into()
 }
 
 /// Until that thread sleeps in the kernel, for three looks in a row.
@@ -95,7 +104,7 @@ fn from_a_send_at_the_high_water_mark() {
         wait_for(&events, "HANDSHAKE_SUCCEEDED");
         ends(context, move || {
             loop {
-                try_send(&mut pair, &[0; 50_000], Wait::Forever)?;
+                try_send(&mut pair, &vec![0; 50_000], Wait::Forever)?;
             }
         });
     });
@@ -108,7 +117,7 @@ fn from_a_send_at_the_high_water_mark() {
         wait_for(&events, "HANDSHAKE_SUCCEEDED");
         ends(context, move || {
             loop {
-                try_send(&mut push, &[0; 50_000], Wait::Forever)?;
+                try_send(&mut push, &vec![0; 50_000], Wait::Forever)?;
             }
         });
     });
@@ -151,9 +160,11 @@ fn a_poll_sees_sockets_and_descriptors() {
         let mut push = socket(context, SocketType::Push);
         push.connect(&bound).unwrap();
         let (fd, mut other) = UnixStream::pair().unwrap();
-        let mut look = |pull: &mut Socket, until| {
-            let mut items =
-                [PollItem::fd(fd.as_raw_fd(), true, false), PollItem::socket(pull, true, false)];
+        let look = |pull: &mut Socket, until| {
+            let mut items = [
+                PollItem::fd(fd.as_raw_fd(), true, false),
+                PollItem::socket(pull, true, false),
+            ];
             poll(&mut items, Some(until)).unwrap();
             (items[0].found.readable, items[1].found.readable)
         };

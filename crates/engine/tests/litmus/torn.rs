@@ -40,7 +40,11 @@ fn half_a_message_is_none() {
 fn nothing_of_it_is_glued_to_the_next_connection() {
     each(&["tcp", "ipc"], |context, transport| {
         use crate::peer::Listener;
-        let listener = if transport == "tcp" { Listener::tcp() } else { Listener::unix() };
+        let listener = if transport == "tcp" {
+            Listener::tcp()
+        } else {
+            Listener::unix()
+        };
         let mut pull = socket(context, SocketType::Pull);
         pull.connect(&listener.endpoint()).unwrap();
         for round in 0..10u8 {

@@ -57,9 +57,10 @@ fn binding_in_vain_is_reported() {
 fn a_monitor_in_another_thread() {
     let context = Context::new();
     let mut pull = open::<Pull>(&context);
-    let monitor = pull.monitor();
+    let (monitor, own) = (pull.monitor(), pull.monitor());
     let watcher = std::thread::spawn(move || monitor.iter().count());
     pull.bind("tcp://127.0.0.1:*").unwrap();
+    await_event(&own, |event| matches!(event, Event::Listening { .. }));
     drop(pull);
     assert!(watcher.join().unwrap() >= 2);
 }

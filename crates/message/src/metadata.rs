@@ -108,7 +108,10 @@ impl MetadataBuilder {
     /// The handle to put into messages.
     pub fn build(self) -> Metadata {
         let properties = self.packed.into_boxed_slice();
-        Metadata(Arc::new(Connection { properties, fd: self.fd }))
+        Metadata(Arc::new(Connection {
+            properties,
+            fd: self.fd,
+        }))
     }
 }
 

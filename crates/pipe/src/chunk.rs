@@ -337,14 +337,18 @@ unsafe fn words<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
     for index in 0..N {
         // SAFETY: within the areas by contract.
         unsafe {
-            to.add(8 * index).cast::<u64>().write_unaligned(load(from.add(8 * index)));
+            to.add(8 * index)
+                .cast::<u64>()
+                .write_unaligned(load(from.add(8 * index)));
         }
     }
     for index in 0..N {
         // SAFETY: as above.
         unsafe {
             let place = back + 8 * index;
-            to.add(place).cast::<u64>().write_unaligned(load(from.add(place)));
+            to.add(place)
+                .cast::<u64>()
+                .write_unaligned(load(from.add(place)));
         }
     }
 }

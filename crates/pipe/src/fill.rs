@@ -238,7 +238,11 @@ impl Fill {
         debug_assert_eq!(capacity, SLAB, "only what is zeroed may be lent");
         // Behind one large frame there is often another: its beginning is enough, the rest goes to
         // where it will stay.
-        let most = if std::mem::take(&mut self.large) { BEGINNING } else { SLAB };
+        let most = if std::mem::take(&mut self.large) {
+            BEGINNING
+        } else {
+            SLAB
+        };
         self.lent = (capacity - at).min(most);
         // SAFETY: slabs are zeroed when they are made; the bytes beyond `at` are this end's alone.
         Ok(unsafe { std::slice::from_raw_parts_mut(Chunk::data(self.tail).add(at), self.lent) })

@@ -202,7 +202,8 @@ impl Pipes {
 
     /// The names of all pipes.
     pub fn ids(&self) -> impl Iterator<Item = PipeId> + '_ {
-        let present = |(index, slot): (usize, &Option<Box<Pipe>>)| slot.as_ref().map(|_| index as u32);
+        let present =
+            |(index, slot): (usize, &Option<Box<Pipe>>)| slot.as_ref().map(|_| index as u32);
         self.slots
             .iter()
             .enumerate()

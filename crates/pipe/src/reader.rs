@@ -493,7 +493,13 @@ impl Reader {
             return None;
         }
         // SAFETY: the whole frame is below the published end, and the copy is cut to the buffer.
-        unsafe { copy(self.here().add(2), buffer.as_mut_ptr(), len.min(buffer.len())) };
+        unsafe {
+            copy(
+                self.here().add(2),
+                buffer.as_mut_ptr(),
+                len.min(buffer.len()),
+            );
+        }
         self.at += 2 + len;
         self.bytes += 2 + len as u64;
         self.left = 0;

@@ -2,11 +2,11 @@
 //! The work, over any library: one function for the half that binds, one for the half that
 //! connects.
 //!
-//! 1. [`throughput`]: PUSH to PULL
-//! 2. [`fan_out`]: one lossless PUB to many SUBs
-//! 3. [`round_trip`]: REQ and REP
-//! 4. [`burst`]: a few messages after silence
-//! 5. [`idle`]: what costs when nothing happens
+//! 1. `throughput`: PUSH to PULL
+//! 2. `fan_out`: one lossless PUB to many SUBs
+//! 3. `round_trip`: REQ and REP
+//! 4. `burst`: a few messages after silence
+//! 5. `idle`: what costs when nothing happens
 
 mod burst;
 mod fan_out;

@@ -16,7 +16,7 @@ use super::greeting::reason_of;
 use super::session::{Closing, State};
 use super::thread::IoThread;
 use crate::command::{Linger, News};
-use crate::connection::{Absorbed, Pumped};
+use crate::connection::{Absorbed, Connection, Pumped};
 use crate::tuning::{CLOSE_TICK, CLOSE_TICK_MAX, TRAIL_TICK};
 
 impl IoThread {
@@ -174,8 +174,11 @@ impl IoThread {
             return;
         };
         session.registered = None;
-        let closed = session.closing.is_some();
-        if again && !(closed && session.connection.is_none()) {
+        let nothing_left = |connection: &Arc<Connection>| connection.wait_tx().drain.is_drained();
+        // A closing session tries again only for what is left to deliver.
+        let is_over =
+            session.closing.is_some() && session.connection.as_ref().is_none_or(nothing_left);
+        if again && !is_over {
             if !keeps_pipe {
                 session.connection = None;
             }
@@ -277,9 +280,8 @@ impl IoThread {
             .closing
             .as_ref()
             .is_some_and(|closing| closing.deadline.is_some_and(|at| at <= self.now));
-        let left = connection
-            .try_tx()
-            .is_none_or(|tx| connection.has_output(&tx));
+        // The application has let go: nobody else holds this lock for long.
+        let left = !connection.wait_tx().drain.is_drained();
         match session.state {
             State::Ready => self.close_ready(id),
             // Nothing to deliver, or nobody to deliver to in time.

@@ -30,8 +30,6 @@ impl IoThread {
         socket: Arc<SocketShared>,
         options: Arc<SocketOptions>,
     ) {
-        let fd = bound.listener.as_raw_fd();
-        let endpoint = bound.endpoint.clone();
         if self
             .handle
             .epoll
@@ -41,9 +39,6 @@ impl IoThread {
             self.context.session_ended(socket.id);
             return;
         }
-        socket
-            .monitor
-            .report(|| MonitorEvent::new(Event::Listening { fd }, endpoint, ""));
         self.listeners.insert(
             id,
             Listening {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Bind and connect, unbind and disconnect.
 
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use ferromq_pattern::{Attached, Pattern};
@@ -70,6 +71,10 @@ impl Socket {
     fn listen(&mut self, bound: Bound, io: Arc<IoHandle>) {
         let id = self.context.next_id();
         let text = bound.endpoint.clone();
+        let fd = bound.listener.as_raw_fd();
+        self.shared
+            .monitor
+            .report(|| MonitorEvent::new(Event::Listening { fd }, text.clone(), ""));
         self.context.session_began(self.shared.id);
         io.post(Order::Listen {
             id,

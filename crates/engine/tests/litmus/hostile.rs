@@ -264,6 +264,8 @@ fn many_torn_peers() {
         assert!(!peer.has_input(Duration::ZERO));
     }
     say(&grown.to_string());
+    drop(pull);
+    assert!(context.terminate(Some(crate::common::after(5000))));
 }
 
 #[test]
@@ -297,9 +299,11 @@ fn few_descriptors() {
     loop {
         if recv(&mut pull) == b"last" {
             say("last");
-            return;
+            break;
         }
     }
+    drop(pull);
+    assert!(context.terminate(Some(crate::common::after(5000))));
 }
 
 #[test]

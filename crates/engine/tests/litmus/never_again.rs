@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ferromq_engine::{Context, Outgoing};
+use ferromq_engine::{Context, Outgoing, Policy};
 use ferromq_vocabulary::SocketType;
 
 use crate::common::{
@@ -82,7 +82,7 @@ fn limit(size: usize) -> Duration {
     Duration::from_millis(if size > 1000 { 500 } else { 200 })
 }
 
-fn each_burst(kind: &str, receive: impl Fn(&str, &Context, u64, usize)) {
+fn each_burst(kind: &str, receive: impl Fn(Policy, &str, &Context, u64, usize)) {
     let _turn = turn();
     if role().is_some() {
         return;
@@ -96,17 +96,14 @@ fn each_burst(kind: &str, receive: impl Fn(&str, &Context, u64, usize)) {
                 let context = Context::new();
                 context.set_policy(policy);
                 println!("{kind} {policy:?} {endpoint} {count} x {size}");
-                receive(endpoint, &context, count, size);
+                receive(policy, endpoint, &context, count, size);
                 assert!(context.terminate(Some(after(5000))));
             }
         }
     }
 }
 
-fn start(kind: &str, count: u64, size: usize, endpoints: &[String]) -> Process {
-    let policy = std::env::var("LITMUS_POLICY").map_or(ferromq_engine::Policy::Assisted, |_| {
-        ferromq_engine::Policy::IoOnly
-    });
+fn start(policy: Policy, kind: &str, count: u64, size: usize, endpoints: &[String]) -> Process {
     let argument = format!("{kind} {count} {size} {}", endpoints.join(" "));
     Process::start("never_again::sender", policy, &argument)
 }
@@ -119,14 +116,14 @@ fn push_and_pair() {
         } else {
             SocketType::Pair
         };
-        each_burst(kind, |endpoint, context, count, size| {
+        each_burst(kind, |policy, endpoint, context, count, size| {
             let peers = if kind == "PUSH" { 3 } else { 1 };
             let mut pulls: Vec<_> = (0..peers).map(|_| socket(context, theirs)).collect();
             let bound: Vec<_> = pulls
                 .iter_mut()
                 .map(|pull| pull.bind(endpoint).unwrap().to_owned())
                 .collect();
-            let mut process = start(kind, count, size, &bound);
+            let mut process = start(policy, kind, count, size, &bound);
             assert_eq!(process.hear(), "sent");
             let began = Instant::now();
             for pull in &mut pulls {
@@ -142,7 +139,7 @@ fn push_and_pair() {
 
 #[test]
 fn publish_to_mixed_filters() {
-    each_burst("PUB", |endpoint, context, count, size| {
+    each_burst("PUB", |policy, endpoint, context, count, size| {
         let mut subs: Vec<_> = (0..4).map(|_| socket(context, SocketType::Sub)).collect();
         let bound: Vec<_> = subs
             .iter_mut()
@@ -154,7 +151,7 @@ fn publish_to_mixed_filters() {
                 sub.bind(endpoint).unwrap().to_owned()
             })
             .collect();
-        let mut process = start("PUB", count, size, &bound);
+        let mut process = start(policy, "PUB", count, size, &bound);
         assert_eq!(process.hear(), "sent");
         let began = Instant::now();
         for (index, sub) in subs.iter_mut().enumerate() {
@@ -175,10 +172,10 @@ fn publish_to_mixed_filters() {
 
 #[test]
 fn request() {
-    each_burst("REQ", |endpoint, context, count, size| {
+    each_burst("REQ", |policy, endpoint, context, count, size| {
         let mut rep = socket(context, SocketType::Rep);
         let bound = rep.bind(endpoint).unwrap().to_owned();
-        let mut process = start("REQ", count, size, &[bound]);
+        let mut process = start(policy, "REQ", count, size, &[bound]);
         assert_eq!(process.hear(), "sent");
         let began = Instant::now();
         assert_eq!(recv(&mut rep), numbered(0, size));
@@ -190,10 +187,10 @@ fn request() {
 
 #[test]
 fn reply() {
-    each_burst("REP", |endpoint, context, count, size| {
+    each_burst("REP", |policy, endpoint, context, count, size| {
         let mut req = socket(context, SocketType::Req);
         let bound = req.bind(endpoint).unwrap().to_owned();
-        let mut process = start("REP", count, size, &[bound]);
+        let mut process = start(policy, "REP", count, size, &[bound]);
         send(&mut req, b"request");
         assert_eq!(process.hear(), "sent");
         let began = Instant::now();
@@ -218,7 +215,7 @@ fn asleep_elsewhere() {
                     send(&mut push, &numbered(number, size));
                 }
                 elsewhere
-                    .recv_frame(crate::common::within(300))
+                    .recv_frame(crate::common::within(120))
                     .unwrap_err();
                 push
             });

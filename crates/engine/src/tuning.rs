@@ -7,6 +7,10 @@ use std::time::Duration;
 /// 64 bytes.
 pub(crate) const FLUSH_BYTES: u64 = 64 * 1024;
 
+/// How long a sending call that has a batch to write tries again when the kernel takes no more,
+/// before it lets the queue grow: a queue that stays short stays in the caches.
+pub(crate) const INSIST_US: u64 = 40;
+
 /// Between two writes a sending call makes on its own account lie at least this many microseconds,
 /// and twice what the last write cost, so that at most a third of its time goes into them.
 pub(crate) const FLUSH_GAP_US: u64 = 4;

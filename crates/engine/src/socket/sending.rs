@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use ferromq_os::clock::ticks;
+use ferromq_os::thread::yield_now;
 use ferromq_pattern::{Pattern, Refusal, Sent};
 use ferromq_pipe::{Outgoing, PipeId, interest};
 use ferromq_vocabulary::Code;
@@ -19,7 +20,9 @@ use super::{CREDITS, Socket, Wait, drops_when_full};
 use crate::command::Order;
 use crate::connection::Pumped;
 use crate::policy::Policy;
-use crate::tuning::{CLOCK_MASK, FAN_OUT_US, FEW_PEERS, FLUSH_BYTES, FLUSH_GAP_US, REFRESH};
+use crate::tuning::{
+    CLOCK_MASK, FAN_OUT_US, FEW_PEERS, FLUSH_BYTES, FLUSH_GAP_US, INSIST_US, REFRESH,
+};
 
 impl Socket {
     /// Sends a part of a message; `more` follow in the next calls. A message is taken out of
@@ -289,10 +292,28 @@ impl Socket {
     #[inline(never)]
     fn flush(&mut self, id: PipeId) {
         if self.assists(id) {
-            self.pump(id);
+            if self.pump(id) == Pumped::Blocked {
+                self.insist(id);
+            }
         } else {
             self.note_flushed(id);
             self.arm(id);
+        }
+    }
+
+    /// The kernel takes no more. Before the queue grows, and leaves the caches, gives the peer some
+    /// time to read.
+    fn insist(&mut self, id: PipeId) {
+        let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else { return };
+        let connection = Arc::clone(&wire.connection);
+        let limit = INSIST_US * self.pace.gap / FLUSH_GAP_US;
+        let began = ticks();
+        loop {
+            yield_now();
+            connection.blocked.store(false, Relaxed);
+            if self.pump(id) != Pumped::Blocked || ticks().wrapping_sub(began) > limit {
+                return;
+            }
         }
     }
 

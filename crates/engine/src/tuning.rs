@@ -24,6 +24,16 @@ pub(crate) const FEW_PEERS: usize = 4;
 /// Microseconds that a sending call writes to many peers in turn, then not for twice as long.
 pub(crate) const FAN_OUT_US: u64 = 20;
 
+/// While messages stream and the I/O thread has promised to look, the caller's own writes lie
+/// further apart: so many times [`FLUSH_GAP_US`], and so many times what the last one cost.
+pub(crate) const STREAM_GAP: u64 = 3;
+/// See [`STREAM_GAP`].
+pub(crate) const STREAM_COST: u64 = 4;
+/// So many short messages of a stream need no look at the clock.
+pub(crate) const AHEAD: u64 = 16;
+/// Shorter than this is short: one byte says how long it is.
+pub(crate) const SHORT: usize = 256;
+
 /// While sends come fast, only each so-many-th looks at the clock.
 pub(crate) const CLOCK_MASK: u32 = 15;
 

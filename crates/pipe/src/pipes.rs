@@ -63,6 +63,9 @@ pub struct Pipe {
     limit: u64,
     /// The last view of how many messages the peer's side is through with.
     seen_taken: u64,
+    /// While fewer messages than this have been published a further short one needs no thought:
+    /// there is room, and no write is due. Whoever sends keeps it; 0 is always right.
+    pub free_until: u64,
     /// Messages dropped because the queue was full.
     pub dropped: u64,
     /// How often a message found the queue full.
@@ -79,6 +82,7 @@ impl Pipe {
             peer,
             limit: 0,
             seen_taken: 0,
+            free_until: 0,
             dropped: 0,
             stalls: 0,
         };
@@ -89,11 +93,13 @@ impl Pipe {
     /// Most messages that may wait for the peer; 0 is no limit.
     pub fn set_high_water_mark(&mut self, messages: u64) {
         self.limit = if messages == 0 { u64::MAX } else { messages };
+        self.free_until = 0;
     }
 
     /// The peer has gone: nothing more is to be sent to it.
     pub fn stop_sending(&mut self) {
         self.limit = 0;
+        self.free_until = 0;
     }
 
     /// The high-water mark in force; `u64::MAX` is no limit.
@@ -114,6 +120,12 @@ impl Pipe {
     #[must_use]
     pub fn has_room_as_seen(&self) -> bool {
         self.waiting() < self.limit
+    }
+
+    /// How many messages may have been published at most, by the last view.
+    #[must_use]
+    pub fn room_until(&self) -> u64 {
+        self.seen_taken.saturating_add(self.limit)
     }
 
     /// Looks how far the peer's side has come.

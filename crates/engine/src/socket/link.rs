@@ -39,8 +39,8 @@ pub(crate) struct Wire {
     /// What a write costs, averaged, in ticks.
     pub(crate) cost: u64,
     pub(crate) credits: u32,
-    pub(crate) count: u32,
-    pub(crate) mask: u32,
+    /// Messages come so fast that not each needs a look at the clock.
+    pub(crate) fast: bool,
     pub(crate) last_check: u64,
     /// The kernel may hold input.
     pub(crate) hot: bool,
@@ -57,8 +57,7 @@ impl Wire {
             last_flush: 0,
             cost: 0,
             credits: super::CREDITS,
-            count: 0,
-            mask: 0,
+            fast: false,
             last_check: 0,
             hot: false,
             ending: false,

@@ -28,6 +28,7 @@ use ferromq_pipe::{PipeId, Pipes};
 use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
 use crate::command::{Linger, Order};
+use crate::connection::Connection;
 use crate::context::ContextShared;
 use crate::monitor::MonitorEvents;
 use crate::policy::Policy;
@@ -77,8 +78,8 @@ pub struct Socket {
     receive_more: bool,
     /// Parts of a message have been sent, and not its last one.
     send_more: bool,
-    /// The only peer, where every message goes to whichever peer there is.
-    only_target: Option<PipeId>,
+    /// The way to the only peer, where every message goes to whichever peer there is.
+    short_way: Option<ShortWay>,
     /// The only peer, where every message is received.
     only_source: Option<PipeId>,
     /// Counts receives, for housekeeping.
@@ -103,6 +104,21 @@ pub struct CloseReport {
 struct Claimed {
     body: Box<[u8]>,
     ours: bool,
+}
+
+/// The only peer's pipe, and who must know of a message in it.
+#[derive(Debug)]
+struct ShortWay {
+    id: PipeId,
+    cover: Cover,
+}
+
+#[derive(Debug)]
+enum Cover {
+    /// The I/O thread, if it has promised to look.
+    Promise(Arc<Connection>),
+    /// The socket at the other end, if it waits.
+    Peer(Arc<SocketShared>),
 }
 
 /// What a socket has learned about its own rhythm.
@@ -171,7 +187,7 @@ impl Socket {
             last_endpoint: String::new(),
             receive_more: false,
             send_more: false,
-            only_target: None,
+            short_way: None,
             only_source: None,
             received: 0,
             inproc_pipes: 0,
@@ -218,8 +234,18 @@ impl Socket {
     /// Peers have come or gone, or the pattern has changed its mind: is there a short way?
     fn find_short_ways(&mut self) {
         let only = self.pipes.ids().next().filter(|_| self.pipes.len() == 1);
-        self.only_target = only.filter(|_| self.pattern.sends_to_any());
+        self.short_way = only
+            .filter(|_| self.pattern.sends_to_any())
+            .and_then(|id| self.short_way_to(id));
         self.only_source = only.filter(|_| self.pattern.receives_all());
+    }
+
+    fn short_way_to(&self, id: PipeId) -> Option<ShortWay> {
+        let cover = match self.links.get(id.index())?.as_ref()? {
+            Link::Wire(wire) => Cover::Promise(Arc::clone(&wire.connection)),
+            Link::Inproc(link) => Cover::Peer(Arc::clone(link.peer.as_ref()?)),
+        };
+        Some(ShortWay { id, cover })
     }
 
     /// Begins each call: the context may have ended, and there may be news.

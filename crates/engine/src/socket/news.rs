@@ -217,6 +217,7 @@ impl Socket {
                 self.end(id);
             }
         }
+        self.find_short_ways();
     }
 
     /// The I/O thread stopped reading at the high-water mark: it may go on.

@@ -16,12 +16,13 @@ use ferromq_pipe::{Outgoing, PipeId, interest};
 use ferromq_vocabulary::Code;
 
 use super::link::Link;
-use super::{CREDITS, Socket, Wait, drops_when_full};
+use super::{CREDITS, Cover, Socket, Wait, drops_when_full};
 use crate::command::Order;
 use crate::connection::Pumped;
 use crate::policy::Policy;
 use crate::tuning::{
-    CLOCK_MASK, FAN_OUT_US, FEW_PEERS, FLUSH_BYTES, FLUSH_GAP_US, INSIST_US, REFRESH,
+    AHEAD, CLOCK_MASK, FAN_OUT_US, FEW_PEERS, FLUSH_BYTES, FLUSH_GAP_US, INSIST_US, REFRESH, SHORT,
+    STREAM_COST, STREAM_GAP,
 };
 
 impl Socket {
@@ -39,8 +40,34 @@ impl Socket {
         wait: Wait,
     ) -> Result<(), Code> {
         self.begin()?;
-        // The short way; `send_more` must not be set, for then the pattern has begun a message.
-        if let Some(id) = self.only_target
+        // With one peer, and neither room nor a write in question, there is little to do.
+        if let (Some(way), Outgoing::Bytes(bytes)) = (&self.short_way, &*frame)
+            && !(more || self.send_more)
+            && bytes.len() < SHORT
+            && let Some((pipe, pool)) = self.pipes.with_pool(way.id)
+            && pipe.writer.messages() < pipe.free_until
+        {
+            pipe.writer.append(pool, bytes, false);
+            let id = way.id;
+            match &way.cover {
+                Cover::Promise(connection) if connection.arming.covers() => {}
+                Cover::Promise(_) => self.sent(id),
+                Cover::Peer(peer) => peer.wake.notify_light(interest::IN),
+            }
+            return Ok(());
+        }
+        self.send_with_thought(frame, more, wait)
+    }
+
+    #[inline(never)]
+    fn send_with_thought(
+        &mut self,
+        frame: &mut Outgoing<'_>,
+        more: bool,
+        wait: Wait,
+    ) -> Result<(), Code> {
+        // `send_more` must not be set, for then the pattern has begun a message.
+        if let Some(id) = self.short_way.as_ref().map(|way| way.id)
             && !(more || self.send_more)
             && let Some((pipe, pool)) = self.pipes.with_pool(id)
             && pipe.has_room_as_seen()
@@ -53,9 +80,33 @@ impl Socket {
                 }
             }
             self.sent(id);
+            self.think_ahead(id);
             return Ok(());
         }
         self.send_by_pattern(frame, more, wait)
+    }
+
+    /// How long the next short messages to the only peer need no thought.
+    fn think_ahead(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else {
+            return;
+        };
+        let sent = pipe.writer.messages();
+        pipe.free_until = match self.links.get(id.index()) {
+            Some(Some(Link::Wire(wire))) => {
+                let bytes = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
+                let due = wire.flushed_messages.saturating_add(pipe.limit());
+                if bytes + AHEAD * SHORT as u64 >= FLUSH_BYTES || !wire.fast {
+                    0
+                } else {
+                    (sent + AHEAD)
+                        .min(due.saturating_sub(1))
+                        .min(pipe.room_until())
+                }
+            }
+            Some(Some(Link::Inproc(_))) => pipe.room_until(),
+            _ => 0,
+        };
     }
 
     #[inline(never)]
@@ -230,10 +281,7 @@ impl Socket {
                 if unflushed >= FLUSH_BYTES || messages >= pipe.limit() {
                     self.flush(id);
                 } else if wire.connection.arming.covers() {
-                    wire.count = wire.count.wrapping_add(1);
-                    if wire.count & wire.mask == 0 {
-                        self.look_at_clock(id);
-                    }
+                    self.look_at_clock(id);
                 } else {
                     self.send_idle(id);
                 }
@@ -254,15 +302,12 @@ impl Socket {
         let Some(Link::Wire(wire)) = self.links[id.index()].as_mut() else {
             return;
         };
-        wire.mask = if now.wrapping_sub(wire.last_check) < gap / 8 {
-            CLOCK_MASK
-        } else {
-            0
-        };
+        // Sends that come fast look at the clock only now and then.
+        wire.fast = now.wrapping_sub(wire.last_check) < gap / 4;
         wire.last_check = now;
         // One clock for the whole socket: many peers must not each take a share of its time.
         let since = now.wrapping_sub(self.pace.last_flush.max(wire.last_flush));
-        if since > gap.max(wire.cost * 2) {
+        if since > (STREAM_GAP * gap).max(STREAM_COST * wire.cost) {
             self.flush(id);
         }
     }
@@ -283,7 +328,7 @@ impl Socket {
             wire.credits -= 1;
             self.flush(id);
         } else {
-            wire.mask = 0;
+            wire.fast = false;
             self.arm(id);
         }
     }
@@ -304,7 +349,9 @@ impl Socket {
     /// The kernel takes no more. Before the queue grows, and leaves the caches, gives the peer some
     /// time to read.
     fn insist(&mut self, id: PipeId) {
-        let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else { return };
+        let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
+            return;
+        };
         let connection = Arc::clone(&wire.connection);
         let limit = INSIST_US * self.pace.gap / FLUSH_GAP_US;
         let began = ticks();

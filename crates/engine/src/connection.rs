@@ -278,14 +278,21 @@ impl Connection {
 
     /// Reads into `room`, as much as the dice allow; returns how much was read and offered.
     pub(crate) fn read(&self, stream: &Stream, room: &mut [u8]) -> io::Result<(usize, usize)> {
-        let cut = self.dice.cut(room.len());
+        let cut = self.cut(room.len());
         let read = stream.recv(&mut room[..cut])?;
-        if read > 0 {
-            // Only the holder of the lock writes this.
-            self.bytes_in
-                .store(self.bytes_in.load(Relaxed) + read as u64, Relaxed);
-        }
+        self.count_read(read);
         Ok((read, cut))
+    }
+
+    /// How much of `length` may be read at once.
+    pub(crate) fn cut(&self, length: usize) -> usize {
+        self.dice.cut(length)
+    }
+
+    /// Counts bytes that have been read; only the holder of the lock does.
+    pub(crate) fn count_read(&self, bytes: usize) {
+        self.bytes_in
+            .store(self.bytes_in.load(Relaxed) + bytes as u64, Relaxed);
     }
 
     /// Whether the pump is drawn, not chosen; true also where it is chosen.

@@ -2,7 +2,7 @@
 //! A block of bytes that grows while a large frame arrives, and then becomes a message as it is.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::{self, NonNull};
 use std::slice;
 
@@ -26,13 +26,13 @@ pub struct Buffer {
 impl Buffer {
     /// An empty buffer with room for `capacity` bytes.
     ///
-    /// The memory comes zeroed from the allocator, which for large blocks means untouched pages.
+    /// The memory has no known content yet: see [`spare_mut`](Self::spare_mut).
     pub fn with_capacity(capacity: usize) -> Result<Self, OutOfMemory> {
-        let block = Heap::allocate_zeroed(capacity)?;
+        let block = Heap::allocate(capacity)?;
         Ok(Self {
             block,
             len: 0,
-            init: capacity,
+            init: 0,
         })
     }
 
@@ -64,8 +64,8 @@ impl Buffer {
 
     /// Room to read into, behind what counts. Empty only when the buffer is full.
     ///
-    /// It may be shorter than all there is, because memory that [`grow_to`](Self::grow_to) added
-    /// has to be zeroed first and that happens piecemeal, shortly before it is used.
+    /// It may be shorter than all there is, because memory has to be zeroed first and that happens
+    /// piecemeal, shortly before it is used.
     pub fn spare_mut(&mut self) -> &mut [u8] {
         if self.init == self.len {
             let room = self.capacity() - self.init;
@@ -78,6 +78,24 @@ impl Buffer {
         let start = Heap::data(self.block).wrapping_add(self.len);
         // SAFETY: the bytes between `len` and `init` have a known content and are ours alone.
         unsafe { slice::from_raw_parts_mut(start, self.init - self.len) }
+    }
+
+    /// All that is free, without a known content: for who writes it before it counts.
+    pub fn spare_uninit(&mut self) -> &mut [MaybeUninit<u8>] {
+        let start = Heap::data(self.block).wrapping_add(self.len);
+        // SAFETY: within the capacity and ours alone; nothing is claimed of the content.
+        unsafe { slice::from_raw_parts_mut(start.cast(), self.capacity() - self.len) }
+    }
+
+    /// Counts `n` bytes that were written into [`spare_uninit`](Self::spare_uninit).
+    ///
+    /// # Safety
+    ///
+    /// The first `n` bytes of it have been written.
+    pub unsafe fn commit_uninit(&mut self, n: usize) {
+        debug_assert!(n <= self.capacity() - self.len, "more than there was");
+        self.len += n;
+        self.init = self.init.max(self.len);
     }
 
     /// Counts `n` bytes that were written into [`spare_mut`](Self::spare_mut); no more than it had.

@@ -12,9 +12,13 @@
 //! A frame too large for a slab is put together in a block of its own, which grows with the bytes
 //! that arrive, never with the size that was announced.
 
+use std::io;
+
 use ferromq_message::{Buffer, Message, frame};
 
 use crate::assembly::Assembly;
+use ferromq_os::stream::Stream;
+
 use crate::chunk::{Chunk, Kind, Link, Reference, Word};
 use crate::loom::Arc;
 use crate::pool::{LARGE, LEAST, Pool, SLAB};
@@ -246,6 +250,45 @@ impl Fill {
         self.lent = (capacity - at).min(most);
         // SAFETY: slabs are zeroed when they are made; the bytes beyond `at` are this end's alone.
         Ok(unsafe { std::slice::from_raw_parts_mut(Chunk::data(self.tail).add(at), self.lent) })
+    }
+
+    /// Reads from a connection into the room, and commits what has come; `cut` says how much of
+    /// the room may be used. Returns how many bytes came, and how many there was room for.
+    ///
+    /// # Errors
+    /// As for [`room`](Self::room) and [`commit`](Self::commit); within, those of the read.
+    ///
+    /// # Panics
+    /// The reader is that of another queue.
+    pub fn read(
+        &mut self,
+        reader: &mut Reader,
+        pool: &mut Pool,
+        stream: &Stream,
+        cut: impl FnOnce(usize) -> usize,
+    ) -> Result<io::Result<(usize, usize)>, FillFault> {
+        if self.assembly.is_some() && self.fault.is_none() {
+            self.meet(reader, pool);
+            if let Some(assembly) = &mut self.assembly {
+                // A large frame needs no memory that is cleared before it is overwritten.
+                let came = assembly.read(stream, cut);
+                if let Ok(Ok((read, _))) = &came {
+                    self.bytes += *read as u64;
+                    self.finish_assembly(None);
+                }
+                self.note(came.as_ref().map(drop).map_err(|fault| *fault))?;
+                return came;
+            }
+        }
+        let room = self.room(reader, pool)?;
+        let offered = cut(room.len()).min(room.len());
+        match stream.recv(&mut room[..offered]) {
+            Ok(read) => {
+                self.commit(read)?;
+                Ok(Ok((read, offered)))
+            }
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     /// What both ends in one hand allow at any time.

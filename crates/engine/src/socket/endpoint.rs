@@ -17,6 +17,9 @@ use crate::io::greeting::make_pipe;
 use crate::transport::inproc::{Marks, Tie};
 use crate::transport::{self, Bound};
 
+/// After so many messages a sender without limit that waits all the same is woken.
+const CREDIT_UNLIMITED: u64 = 500;
+
 /// One bind or connect.
 #[derive(Debug)]
 pub(crate) struct EndpointEntry {
@@ -252,10 +255,10 @@ impl Socket {
     pub(super) fn attach_inproc(&mut self, pipe: Box<Pipe>, tie: Arc<Tie>) {
         let peer = tie.other(&self.shared);
         let id = self.pipes.insert(pipe);
-        // Half of what the other side may send, as far as is known here, and at most a batch.
-        let credit_step = match self.marks() {
-            Marks { receive: 0, .. } => 64,
-            Marks { receive, .. } => receive.div_ceil(2).min(64),
+        // At half of what this side takes, as far as the sender is concerned.
+        let credit_step = match self.marks().receive {
+            0 => CREDIT_UNLIMITED,
+            receive => receive.div_ceil(2),
         };
         let link = InprocLink {
             tie,

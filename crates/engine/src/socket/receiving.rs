@@ -424,19 +424,13 @@ fn read_for(
             return filled;
         };
         let id = connection.id;
-        let came = fill
-            .room(reader, pool)
-            .map_err(|fault| Order::Overrun { id, fault })
-            .and_then(|room| {
-                connection
-                    .read(stream, room)
-                    .map_err(|error| came_to(&error, id))
-            });
+        let came = match fill.read(reader, pool, stream, |room| connection.cut(room)) {
+            Ok(came) => came.map_err(|error| came_to(&error, id)),
+            Err(fault) => Err(Order::Overrun { id, fault }),
+        };
         match came {
             Ok((read @ 1.., offered)) => {
-                if let Err(fault) = fill.commit(read) {
-                    filled.order = Some(Order::Overrun { id, fault });
-                }
+                connection.count_read(read);
                 // A short read has emptied the kernel's queue.
                 filled.hot = read == offered;
                 filled.pile = read >= PILE_BYTES;

@@ -138,6 +138,9 @@ pub(crate) struct Session {
     pub(crate) scheduled: Option<Instant>,
     /// What the descriptor is registered for; `None` if it is not registered.
     pub(crate) registered: Option<Interest>,
+    /// The last write of this thread found the kernel full. (The connection's own mark may be
+    /// taken back at any moment by an application that tries again.)
+    pub(crate) wants_room: bool,
     /// Messages handed to the kernel when the socket was last woken for room.
     pub(crate) woken_at: u64,
 }
@@ -171,6 +174,7 @@ impl Session {
             closing: None,
             scheduled: None,
             registered: None,
+            wants_room: false,
             woken_at: 0,
         }
     }

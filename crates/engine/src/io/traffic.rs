@@ -52,7 +52,7 @@ impl IoThread {
             return;
         };
         let mut wanted = Interest::NONE;
-        if connection.blocked.load(Relaxed) {
+        if session.wants_room || connection.blocked.load(Relaxed) {
             wanted |= Interest::WRITE;
         }
         if session.socket.reads_itself && session.closing.is_none() {
@@ -203,6 +203,7 @@ impl IoThread {
             // The kernel says when it takes more; no look until then.
             Some(Pumped::Blocked) => {
                 watch.due = now + std::time::Duration::from_secs(1);
+                session.wants_room = true;
                 self.register(id);
             }
             Some(Pumped::Paused) => watch.go_on(now),
@@ -265,6 +266,7 @@ impl IoThread {
         let finished = tx.drain.take_finished();
         drop(tx);
         drop(finished);
+        session.wants_room = pumped == Pumped::Blocked;
         wake_sender(
             &session.socket,
             &connection,

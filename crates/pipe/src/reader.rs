@@ -12,10 +12,13 @@ use crate::loom::Arc;
 use crate::queue::Shared;
 use crate::writer::DESCRIPTOR;
 
-/// So many bytes at a meeting are worth it: some cache lines.
-const GATHERED: usize = 512;
+/// So many bytes at a meeting are worth it: cache lines that lie ahead in a row are fetched many at
+/// a time, those just written one by one.
+const GATHERED: usize = 8 * 1024;
 /// Pauses of the CPU, a quarter of a microsecond or so: the time of 20 short messages.
 const PAUSES: u32 = 12;
+/// The longest wait for more between two looks, two microseconds or so.
+const MOST_PAUSES: u32 = 96;
 /// The most that good experience with waiting counts for.
 const PATIENCE: u8 = 16;
 /// With bad experience one meeting in so many tries again.
@@ -238,12 +241,22 @@ impl Reader {
         if self.patience == 0 && self.meetings & PROBE_MASK != 0 {
             return;
         }
-        let before = self.end - self.at;
-        for _ in 0..PAUSES {
-            std::hint::spin_loop();
+        let first = self.end - self.at;
+        let mut pauses = PAUSES;
+        loop {
+            let before = self.end - self.at;
+            for _ in 0..pauses {
+                std::hint::spin_loop();
+            }
+            self.reload();
+            let now = self.end - self.at;
+            // The writer has stopped, or it runs on: then the longer it is left alone, the better.
+            if self.sealed || now >= GATHERED || now < before + before / 2 {
+                break;
+            }
+            pauses = (2 * pauses).min(MOST_PAUSES);
         }
-        self.reload();
-        self.patience = if self.end - self.at >= 2 * before {
+        self.patience = if self.end - self.at >= 2 * first {
             (self.patience + 1).min(PATIENCE)
         } else {
             self.patience.saturating_sub(1)

@@ -92,7 +92,6 @@ pub(crate) enum News {
     Attach {
         pipe: Box<Pipe>,
         connection: Arc<Connection>,
-        endpoint: u64,
     },
     /// A peer in this process has come.
     AttachInproc { pipe: Box<Pipe>, tie: Arc<Tie> },

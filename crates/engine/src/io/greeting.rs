@@ -14,7 +14,7 @@ use ferromq_vocabulary::{DisconnectReason, Event, MonitorEvent};
 use ferromq_zmtp::handshake::{self, Fault, Handshake, Local, Version};
 use ferromq_zmtp::heartbeat::Heartbeat;
 
-use super::session::{Origin, Session, State};
+use super::session::{Session, State};
 use super::thread::IoThread;
 use crate::command::News;
 use crate::connection::Connection;
@@ -191,21 +191,13 @@ impl IoThread {
         let by_command = peer.version == Version::V3_1;
         connection.subscribes_by_command.store(by_command, Relaxed);
         let socket = Arc::clone(&session.socket);
-        let endpoint = match session.origin {
-            Origin::Connected(_) => id,
-            Origin::Accepted(listener) => listener,
-        };
         socket.connections().insert(id, Arc::clone(&connection));
         // The application hears of the peer before it can meet a message of it.
         match fresh {
             Some(pipe) => {
                 let pipe = Box::new(pipe);
                 let connection = Arc::clone(&connection);
-                socket.tell(News::Attach {
-                    pipe,
-                    connection,
-                    endpoint,
-                });
+                socket.tell(News::Attach { pipe, connection });
             }
             None => socket.tell(News::Ready { id, peer: known }),
         }

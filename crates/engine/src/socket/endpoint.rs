@@ -115,7 +115,7 @@ impl Socket {
             let made = make_pipe(id, &io, &self.shared, &self.options, Peer::default());
             let made = (Arc::new(made.0), made.1);
             connection = Some(Arc::clone(&made.0));
-            self.attach(Box::new(made.1), made.0, id);
+            self.attach(Box::new(made.1), made.0);
         }
         self.context.session_began(self.shared.id);
         io.post(Order::Connect {
@@ -232,16 +232,13 @@ impl Socket {
 
     // ---- pipes ---------------------------------------------------------------------------------
 
-    pub(super) fn attach(&mut self, pipe: Box<Pipe>, connection: Arc<Connection>, endpoint: u64) {
+    pub(super) fn attach(&mut self, pipe: Box<Pipe>, connection: Arc<Connection>) {
         connection
             .send_limit
             .store(pipe.limit(), std::sync::atomic::Ordering::Relaxed);
         let id = self.pipes.insert(pipe);
         self.by_connection.insert(connection.id, id);
-        self.put_link(
-            id,
-            Link::Wire(Box::new(Wire::new(Arc::clone(&connection), endpoint))),
-        );
+        self.put_link(id, Link::Wire(Box::new(Wire::new(Arc::clone(&connection)))));
         if self.pattern.attach(&mut self.pipes, id) == Attached::Refused {
             connection.io.post(Order::Fault { id: connection.id });
             self.detach_silently(id);

@@ -30,8 +30,6 @@ pub(crate) struct InprocLink {
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) connection: Arc<Connection>,
-    #[expect(dead_code, reason = "shown by Debug: which bind or connect it came by")]
-    pub(crate) endpoint: u64,
     /// How far the queue had been handed on at the last write.
     pub(crate) flushed_bytes: u64,
     pub(crate) flushed_messages: u64,
@@ -48,10 +46,9 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(connection: Arc<Connection>, endpoint: u64) -> Self {
+    pub(crate) fn new(connection: Arc<Connection>) -> Self {
         Self {
             connection,
-            endpoint,
             flushed_bytes: 0,
             flushed_messages: 0,
             last_flush: 0,

@@ -27,11 +27,7 @@ impl Socket {
 
     fn hear(&mut self, news: News) {
         match news {
-            News::Attach {
-                pipe,
-                connection,
-                endpoint,
-            } => self.attach(pipe, connection, endpoint),
+            News::Attach { pipe, connection } => self.attach(pipe, connection),
             News::AttachInproc { pipe, tie } => {
                 self.attach_inproc(pipe, tie);
                 self.check_ties();

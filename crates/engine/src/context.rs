@@ -3,12 +3,15 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use ferromq_os::event_fd::EventFd;
+use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::{clock, fence, process, thread};
 use ferromq_vocabulary::{Code, ContextOptions, SocketType};
 
@@ -37,6 +40,8 @@ struct Life {
     /// Connections and listeners that I/O threads still have, by socket.
     sessions: HashMap<u64, usize>,
     terminated: bool,
+    /// Rung at each step towards the end, for who waits for it interruptibly.
+    end_bell: Option<Arc<EventFd>>,
 }
 
 #[derive(Debug)]
@@ -78,6 +83,7 @@ impl Context {
             sockets: HashMap::new(),
             sessions: HashMap::new(),
             terminated: false,
+            end_bell: None,
         };
         Self {
             shared: Arc::new(ContextShared {
@@ -180,6 +186,28 @@ impl Context {
         true
     }
 
+    /// As [`terminate`](Self::terminate) without a deadline, but a signal ends the wait; it can be
+    /// called again.
+    ///
+    /// # Errors
+    /// `Interrupted`.
+    pub fn terminate_interruptibly(&self) -> Result<(), Code> {
+        self.shutdown();
+        let forked = self.shared.born_at != process::fork_generation();
+        if forked {
+            return Ok(());
+        }
+        let bell = Arc::new(EventFd::new()?);
+        self.shared.life().end_bell = Some(Arc::clone(&bell));
+        // What ends between this look and the wait rings.
+        while !self.terminate(Some(Instant::now())) {
+            let mut fds = [PollFd::new(bell.as_fd().as_raw_fd(), PollFd::IN)];
+            poll(&mut fds, None)?;
+            bell.clear();
+        }
+        Ok(())
+    }
+
     /// Whether the context was shut down.
     #[must_use]
     pub fn is_terminated(&self) -> bool {
@@ -264,7 +292,14 @@ impl ContextShared {
             }
         }
         drop(life);
+        self.tell_of_end();
+    }
+
+    fn tell_of_end(&self) {
         self.changed.notify_all();
+        if let Some(bell) = &self.life().end_bell {
+            bell.signal();
+        }
     }
 
     /// Waits until nothing of a closed socket is left, or the deadline comes.
@@ -287,7 +322,7 @@ impl ContextShared {
             io.post(order);
         }
         self.life().sockets.remove(&id);
-        self.changed.notify_all();
+        self.tell_of_end();
     }
 
     pub(crate) fn io_handles(&self) -> Vec<Arc<IoHandle>> {

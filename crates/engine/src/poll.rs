@@ -172,7 +172,12 @@ fn code(error: &io::Error) -> Code {
 }
 
 impl Socket {
-    fn pollable_fd(&self) -> Result<RawFd, Code> {
+    /// The descriptor to wait on after [`prepare`](Self::prepare); it stays the same as long as
+    /// the socket is open.
+    ///
+    /// # Errors
+    /// `NotSupported` where the system has no such descriptor.
+    pub fn pollable_fd(&self) -> Result<RawFd, Code> {
         let fd = self
             .shared()
             .epoll

@@ -46,8 +46,9 @@ impl Socket {
         let Some(mut message) = pipe.reader.take() else {
             return Err(Code::Fault);
         };
-        if let Some(metadata) = &pipe.peer.metadata {
-            message.set_metadata(Some(metadata.clone()));
+        if pipe.peer.metadata.is_some() || message.metadata().is_some() {
+            // Over inproc a message that is passed on still has those of the peer it came from.
+            message.set_metadata(pipe.peer.metadata.clone());
         }
         self.after_receive(id, message.more());
         Ok(message)

@@ -289,6 +289,36 @@ impl Socket {
             .is_some_and(|pipe| pipe.reader.is_ready())
     }
 
+    /// For a face that keeps no hold of the socket while it sleeps: looks for input for a short,
+    /// learned while, then announces the wait. `None`: there may be something now. After the
+    /// ticket's sleep comes [`woken`](Self::woken).
+    ///
+    /// # Errors
+    /// `Terminated`.
+    pub fn wait_for_input(&mut self, deadline: Option<Instant>) -> Result<Option<Ticket>, Code> {
+        self.flush_all();
+        if self.spin(deadline.map_or(Deadline::Never, Deadline::At)) {
+            return Ok(None);
+        }
+        self.prepare(true, false)
+    }
+
+    /// The same for room to send.
+    ///
+    /// # Errors
+    /// `Terminated`.
+    pub fn wait_for_room(&mut self) -> Result<Option<Ticket>, Code> {
+        if self.inproc_pipes > 0 && self.give_way() {
+            return Ok(None);
+        }
+        self.prepare(false, true)
+    }
+
+    /// Takes in what a sleeper has learned from the kernel.
+    pub fn woken(&mut self) {
+        self.take_harvest();
+    }
+
     /// Wakes all who wait for this socket, threads and tasks, to look again: for a caller that has
     /// taken in, or left behind, what they could use.
     pub fn wake_others(&self) {
@@ -542,8 +572,9 @@ impl Deadline {
 }
 
 impl Socket {
-    /// The descriptor has become readable: learns from the kernel why.
-    pub(crate) fn drain_readiness(&mut self) {
+    /// The descriptor of [`readiness_fd`](Self::readiness_fd) has become readable in a wait that
+    /// was announced by [`prepare`](Self::prepare): learns from the kernel why.
+    pub fn drain_readiness(&mut self) {
         self.harvest();
     }
 }

@@ -101,6 +101,8 @@ pub(crate) enum News {
     Readable { id: u64 },
     /// A full queue has room.
     Writable { id: u64 },
+    /// The pipe's connection is lost; another one will follow.
+    Hiccup { id: u64 },
     /// The pipe's connection has ended for good.
     Ended { id: u64 },
     /// A peer in this process has closed, or its limits have changed.

@@ -11,6 +11,7 @@ use ferromq_os::epoll::{Epoll, Interest};
 use ferromq_os::event_fd::EventFd;
 use ferromq_pipe::{Bell, Mailbox, WakeSlot};
 use ferromq_vocabulary::SocketType;
+use ferromq_zmtp::command;
 use ferromq_zmtp::handshake::Version;
 use ferromq_zmtp::subscription::{encode_cancel, encode_subscribe};
 
@@ -102,7 +103,11 @@ impl SocketShared {
         let epoll = Epoll::new()?;
         epoll.add(std::os::fd::AsFd::as_fd(&event), BELL, Interest::READ)?;
         let reads_itself =
-            socket_type.receives() && policy != Policy::IoOnly && epoll.as_pollable().is_some();
+            // An XPUB that only sends must learn of subscriptions, too.
+            socket_type.receives()
+                && socket_type != SocketType::Xpub
+                && policy != Policy::IoOnly
+                && epoll.as_pollable().is_some();
         Ok(Self {
             id,
             socket_type,
@@ -181,11 +186,7 @@ impl SocketShared {
         for connection in &subscriptions.live {
             let version = version_of(connection);
             connection.post_control(|lane| {
-                if add {
-                    encode_subscribe(version, topic, lane);
-                } else {
-                    encode_cancel(version, topic, lane);
-                }
+                encode_topic(self.socket_type, version, topic, add, lane);
             });
         }
         subscriptions.live.clone()
@@ -194,23 +195,48 @@ impl SocketShared {
     /// Everything a new publisher must be told; changes from now on go to it as well.
     pub(crate) fn begin_telling(&self, connection: &Arc<Connection>) -> Vec<u8> {
         let mut preamble = Vec::new();
-        if self.socket_type != SocketType::Sub {
+        if !self.tells_topics() {
             return preamble;
         }
         let mut subscriptions = self.subscriptions();
         for topic in subscriptions.topics.keys() {
-            encode_subscribe(version_of(connection), topic, &mut preamble);
+            let version = version_of(connection);
+            encode_topic(self.socket_type, version, topic, true, &mut preamble);
         }
         subscriptions.live.push(Arc::clone(connection));
         preamble
     }
 
+    /// Whether its peers are told what it wants to receive.
+    fn tells_topics(&self) -> bool {
+        matches!(
+            self.socket_type,
+            SocketType::Sub | SocketType::Xsub | SocketType::Dish
+        )
+    }
+
     pub(crate) fn stop_telling(&self, connection: &Arc<Connection>) {
-        if self.socket_type == SocketType::Sub {
+        if self.tells_topics() {
             self.subscriptions()
                 .live
                 .retain(|known| !Arc::ptr_eq(known, connection));
         }
+    }
+}
+
+/// A change of subscriptions, or of the groups a DISH has joined.
+fn encode_topic(
+    socket_type: SocketType,
+    version: Version,
+    topic: &[u8],
+    add: bool,
+    out: &mut Vec<u8>,
+) {
+    match (socket_type, add) {
+        (SocketType::Dish, true) => command::join(topic, out),
+        (SocketType::Dish, false) => command::leave(topic, out),
+        (_, true) => encode_subscribe(version, topic, out),
+        (_, false) => encode_cancel(version, topic, out),
     }
 }
 

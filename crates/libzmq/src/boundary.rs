@@ -2,14 +2,15 @@
 //! The wall between Rust and C: no panic crosses it.
 
 use std::ffi::c_int;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ferromq_vocabulary::Code;
 
 use crate::errno;
 
-/// Runs a call; a panic in it becomes EFAULT. What the call had locked is poisoned and answers no
-/// more (see `handle`), so nothing half done is seen.
+/// Runs a call; a panic in it becomes EFAULT. What the call had in its hands is gone (see
+/// `handle::Held`), so nothing half done is seen.
 #[inline(always)]
 pub(crate) fn call<R>(failed: R, run: impl FnOnce() -> Result<R, Code>) -> R {
     match catch_unwind(AssertUnwindSafe(run)) {
@@ -20,7 +21,7 @@ pub(crate) fn call<R>(failed: R, run: impl FnOnce() -> Result<R, Code>) -> R {
         }
         Err(payload) => {
             // Dropping the payload could panic again.
-            std::mem::forget(payload);
+            let _left = ManuallyDrop::new(payload);
             errno::set(libc::EFAULT);
             failed
         }

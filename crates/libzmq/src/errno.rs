@@ -25,11 +25,6 @@ pub(crate) fn answer(result: Result<(), Code>) -> c_int {
     result.map_or_else(fail, |()| 0)
 }
 
-/// The value, or -1 with `errno`.
-pub(crate) fn value(result: Result<c_int, Code>) -> c_int {
-    result.unwrap_or_else(fail)
-}
-
 /// Sets `errno` and returns -1.
 pub(crate) fn fail(code: Code) -> c_int {
     set(code.errno());

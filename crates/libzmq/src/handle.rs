@@ -1,233 +1,372 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the `void *` of the interface stand for.
 //!
-//! A handle is the address of a slot plus a small generation in its low bits. Slots lie in pages
-//! that are never unmapped nor used for something else, and a pointer is looked up among the pages
-//! before anything is read through it: a stale, foreign or null pointer is found out, whatever it
-//! points to. Slots are used again in the order in which they became free, so that a stale handle
-//! stays stale for long.
+//! A handle is the address of a slot in one fixed array, with a small generation in its low bits.
+//! A pointer is compared with the bounds of the array before anything is read through it, and a
+//! slot with its own handle: so a stale, foreign or null pointer is found out, whatever it points
+//! to. The array is zero to begin with and costs memory only where it is used. Slots are used again
+//! in the order in which they became free, so that a stale handle stays stale for long.
+//!
+//! Each slot has a lock, taken by one atomic operation per call; nobody holds it while it waits.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::AtomicPtr;
-use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use ferromq_os::{fence, thread};
 use ferromq_vocabulary::Code;
 
-/// Slots are aligned to this; generations stay below it.
-const STRIDE: usize = 64;
-/// Slots in the first page; each further one has twice as many.
-const FIRST: usize = 256;
-/// More than any address space holds.
-const PAGES: usize = 32;
-/// Free slots wait in line until there are so many of them, to keep stale handles stale.
-const REST: usize = 32;
-
 /// Something a handle can stand for.
-pub(crate) trait Handled: Send + 'static {
-    /// The table of this kind.
-    fn table() -> &'static Table<Self>
-    where
-        Self: Sized;
+pub trait Handled: Send + 'static {
+    /// Tells the kinds apart; not zero.
+    const KIND: u8;
     /// How a wrong handle is answered.
     const WRONG: Code;
 }
 
-/// A thing behind a handle, shared with calls that are under way.
-pub(crate) type Shared<T> = Arc<T>;
-
 #[repr(align(64))]
-struct Slot<T> {
-    state: Mutex<State<T>>,
+struct Slot {
+    /// The handle and the kind; zero when the slot is free. Changes under the lock only.
+    key: AtomicUsize,
+    /// The boxed thing.
+    thing: AtomicPtr<c_void>,
+    held: AtomicU32,
+    /// Threads that sleep until the lock is free.
+    sleepers: AtomicU32,
+    generation: AtomicU32,
 }
 
-struct State<T> {
-    generation: usize,
-    thing: Option<Shared<T>>,
-}
+const COUNT: usize = 1 << 17;
+const SLOT: usize = size_of::<Slot>();
+const _: () = assert!(SLOT == 64, "generations stand in six bits, aligned to eight");
+/// Generations there are; a handle is aligned like a pointer.
+const GENERATIONS: u32 = 8;
+/// Free slots wait in line until there are so many of them.
+const REST: usize = 1024;
+/// Where the kind stands in a key, above all addresses.
+const KIND_SHIFT: u32 = 56;
+/// How often a taken lock is tried before others get the CPU, and before sleeping.
+const TRIES: u32 = 100;
+const YIELDS: u32 = 50;
 
-/// All slots of one kind.
-pub(crate) struct Table<T> {
-    pages: [AtomicPtr<Slot<T>>; PAGES],
-    free: Mutex<Free>,
-}
+static SLOTS: [Slot; COUNT] = [const { Slot::new() }; COUNT];
+static FREE: Mutex<Free> = Mutex::new(Free {
+    used: 0,
+    line: VecDeque::new(),
+});
+/// Where all sleep that wait for a lock: it is rare.
+static SLEEP: Mutex<()> = Mutex::new(());
+static WOKEN: Condvar = Condvar::new();
 
 struct Free {
-    /// Page and index of free slots, the longest free first.
-    slots: VecDeque<(usize, usize)>,
-    pages: usize,
+    /// Slots that have been used at all.
+    used: usize,
+    /// Free slots, the longest free first.
+    line: VecDeque<usize>,
 }
 
-impl<T: Send + 'static> Table<T> {
-    pub(crate) const fn new() -> Self {
+impl Slot {
+    const fn new() -> Self {
         Self {
-            pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES],
-            free: Mutex::new(Free {
-                slots: VecDeque::new(),
-                pages: 0,
-            }),
+            key: AtomicUsize::new(0),
+            thing: AtomicPtr::new(ptr::null_mut()),
+            held: AtomicU32::new(0),
+            sleepers: AtomicU32::new(0),
+            generation: AtomicU32::new(0),
         }
     }
 
-    const fn size(page: usize) -> usize {
-        FIRST << page
-    }
-
-    /// Puts a thing into a slot; returns its handle.
-    pub(crate) fn insert(&self, thing: T) -> Result<*mut c_void, Code> {
-        self.insert_shared(Arc::new(thing))
-    }
-
-    pub(crate) fn insert_shared(&self, thing: Shared<T>) -> Result<*mut c_void, Code> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.slots.len() <= REST {
-            self.add_page(&mut free)?;
-        }
-        let (page, index) = free.slots.pop_front().ok_or(Code::NoMemory)?;
-        drop(free);
-        let base = self.pages[page].load(Acquire);
-        // SAFETY: the page has more slots than any index on the free list.
-        let slot = unsafe { base.add(index) };
-        // SAFETY: pages are never freed.
-        let mut state = lock(unsafe { &*slot });
-        state.generation = state.generation % (STRIDE - 1) + 1;
-        state.thing = Some(thing);
-        Ok(slot
-            .cast::<u8>()
-            .wrapping_add(state.generation)
-            .cast::<c_void>())
-    }
-
-    fn add_page(&self, free: &mut Free) -> Result<(), Code> {
-        if free.pages == PAGES {
-            return Err(Code::NoMemory);
-        }
-        let size = Self::size(free.pages);
-        let mut slots = Vec::new();
-        slots
-            .try_reserve_exact(size)
-            .map_err(|_full| Code::NoMemory)?;
-        slots.resize_with(size, || Slot {
-            state: Mutex::new(State {
-                generation: 0,
-                thing: None,
-            }),
-        });
-        let base = Box::leak(slots.into_boxed_slice()).as_mut_ptr();
-        self.pages[free.pages].store(base, Release);
-        let page = free.pages;
-        free.slots.extend((0..size).map(|index| (page, index)));
-        free.pages += 1;
-        Ok(())
-    }
-
-    /// The slot of a handle, and which one it is.
     #[inline(always)]
-    fn find(&self, handle: *mut c_void) -> Option<(&Slot<T>, usize, (usize, usize))> {
-        let address = handle.addr();
-        let generation = address % STRIDE;
-        for (page, base) in self.pages.iter().enumerate() {
-            let base = base.load(Acquire);
-            if base.is_null() {
-                return None;
-            }
-            let offset = address.wrapping_sub(generation).wrapping_sub(base.addr());
-            if offset < Self::size(page) * size_of::<Slot<T>>() {
-                let index = offset / size_of::<Slot<T>>();
-                if offset % size_of::<Slot<T>>() != 0 {
-                    return None;
-                }
-                // SAFETY: within the page, which is never freed.
-                let slot = unsafe { &*base.add(index) };
-                return Some((slot, generation, (page, index)));
+    fn try_lock(&self) -> bool {
+        self.held.compare_exchange(0, 1, Acquire, Relaxed).is_ok()
+    }
+
+    #[inline(always)]
+    fn lock(&self) {
+        if !self.try_lock() {
+            self.lock_slowly();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lock_slowly(&self) {
+        for _ in 0..TRIES {
+            std::hint::spin_loop();
+            if self.held.load(Relaxed) == 0 && self.try_lock() {
+                return;
             }
         }
-        None
+        for _ in 0..YIELDS {
+            thread::yield_now();
+            if self.try_lock() {
+                return;
+            }
+        }
+        self.sleepers.fetch_add(1, Relaxed);
+        // Who unlocks after this sees a sleeper; who has unlocked before is seen.
+        fence::heavy();
+        let mut sleep = lock(&SLEEP);
+        while !self.try_lock() {
+            sleep = WOKEN.wait(sleep).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(sleep);
+        self.sleepers.fetch_sub(1, Relaxed);
     }
 
-    /// What a handle stands for.
     #[inline(always)]
-    pub(crate) fn get(&self, handle: *mut c_void) -> Option<Shared<T>> {
-        let (slot, generation, _) = self.find(handle)?;
-        let state = lock(slot);
-        if state.generation != generation {
-            return None;
+    fn unlock(&self) {
+        self.held.store(0, Release);
+        fence::light();
+        if self.sleepers.load(Relaxed) != 0 {
+            wake_sleepers();
         }
-        state.thing.clone()
     }
 
-    /// Takes a thing out: its handle is stale from now on.
-    pub(crate) fn remove(&self, handle: *mut c_void) -> Option<Shared<T>> {
-        let (slot, generation, place) = self.find(handle)?;
-        let mut state = lock(slot);
-        if state.generation != generation {
-            return None;
-        }
-        let thing = state.thing.take()?;
-        drop(state);
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.slots.push_back(place);
-        Some(thing)
+    /// Takes the thing out; to be called by the holder of the lock.
+    fn empty(&self) -> *mut c_void {
+        self.key.store(0, Relaxed);
+        self.thing.swap(ptr::null_mut(), Relaxed)
     }
 }
 
-#[inline(always)]
-fn lock<T>(slot: &Slot<T>) -> MutexGuard<'_, State<T>> {
-    slot.state.lock().unwrap_or_else(PoisonError::into_inner)
+#[cold]
+#[inline(never)]
+fn wake_sleepers() {
+    drop(lock(&SLEEP));
+    WOKEN.notify_all();
 }
 
-/// What a handle of this kind stands for, or the error for a wrong one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[inline(always)]
-pub(crate) fn get<T: Handled>(handle: *mut c_void) -> Result<Shared<T>, Code> {
-    T::table().get(handle).ok_or(T::WRONG)
+fn key_of<T: Handled>(address: usize) -> usize {
+    address | usize::from(T::KIND) << KIND_SHIFT
+}
+
+/// A thing behind a handle, in the hands of one call. To be [`release`](Self::release)d: if it is
+/// dropped otherwise, the call has panicked, and the thing is gone.
+pub(crate) struct Held<T: Handled> {
+    slot: &'static Slot,
+    index: usize,
+    thing: PhantomData<Cell<T>>,
+}
+
+impl<T: Handled> Held<T> {
+    /// Lets others use the thing.
+    #[inline(always)]
+    pub(crate) fn release(self) {
+        ManuallyDrop::new(self).slot.unlock();
+    }
+
+    /// Takes the thing: its handle is stale from now on.
+    pub(crate) fn take(self) -> Box<T> {
+        let this = ManuallyDrop::new(self);
+        let thing = this.slot.empty();
+        this.slot.unlock();
+        lock(&FREE).line.push_back(this.index);
+        // SAFETY: made by `insert` from a box of this type, which the key says, and taken once.
+        unsafe { Box::from_raw(thing.cast()) }
+    }
+}
+
+impl<T: Handled> Deref for Held<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: there is a thing of this type, as the key says, and we hold the lock.
+        unsafe { &*self.slot.thing.load(Relaxed).cast::<T>() }
+    }
+}
+
+impl<T: Handled> DerefMut for Held<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`.
+        unsafe { &mut *self.slot.thing.load(Relaxed).cast::<T>() }
+    }
+}
+
+impl<T: Handled> Drop for Held<T> {
+    /// A panic goes through the call: nobody shall see what it left behind.
+    #[cold]
+    fn drop(&mut self) {
+        let thing = self.slot.empty();
+        self.slot.unlock();
+        lock(&FREE).line.push_back(self.index);
+        // SAFETY: as in `take`.
+        let thing: Box<T> = unsafe { Box::from_raw(thing.cast()) };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(thing))) {
+            // What cannot be dropped is left.
+            let _left = ManuallyDrop::new(payload);
+        }
+    }
 }
 
 /// Makes a handle.
-pub(crate) fn insert<T: Handled>(thing: T) -> Result<*mut c_void, Code> {
-    T::table().insert(thing)
+pub(crate) fn insert<T: Handled>(thing: Box<T>) -> Result<*mut c_void, Code> {
+    fence::register();
+    let index = free_slot().ok_or(Code::TooManySockets)?;
+    let slot = &SLOTS[index];
+    let generation = slot.generation.load(Relaxed);
+    slot.generation
+        .store((generation + 1) % GENERATIONS, Relaxed);
+    let offset = index * SLOT + generation as usize * size_of::<*mut c_void>();
+    let handle = SLOTS.as_ptr().cast::<u8>().wrapping_add(offset);
+    slot.lock();
+    slot.thing.store(Box::into_raw(thing).cast(), Relaxed);
+    slot.key.store(key_of::<T>(handle.addr()), Release);
+    slot.unlock();
+    Ok(handle.cast_mut().cast())
+}
+
+fn free_slot() -> Option<usize> {
+    let mut free = lock(&FREE);
+    if free.line.len() < REST && free.used < COUNT {
+        free.used += 1;
+        return Some(free.used - 1);
+    }
+    free.line.pop_front()
+}
+
+/// Takes what a handle stands for into the caller's hands.
+#[inline(always)]
+pub(crate) fn hold<T: Handled>(handle: *mut c_void) -> Result<Held<T>, Code> {
+    let address = handle.addr();
+    let index = address.wrapping_sub(SLOTS.as_ptr().addr()) / SLOT;
+    let Some(slot) = SLOTS.get(index) else {
+        return Err(T::WRONG);
+    };
+    let key = key_of::<T>(address);
+    if slot.key.load(Relaxed) != key {
+        return Err(T::WRONG);
+    }
+    slot.lock();
+    // It may have been closed while we waited.
+    if slot.key.load(Relaxed) != key {
+        slot.unlock();
+        return Err(T::WRONG);
+    }
+    Ok(Held {
+        slot,
+        index,
+        thing: PhantomData,
+    })
+}
+
+/// Does something with what a handle stands for.
+pub(crate) fn with<T: Handled, R>(
+    handle: *mut c_void,
+    call: impl FnOnce(&mut T) -> Result<R, Code>,
+) -> Result<R, Code> {
+    let mut held = hold::<T>(handle)?;
+    let result = call(&mut held);
+    held.release();
+    result
 }
 
 /// Ends a handle.
-pub(crate) fn remove<T: Handled>(handle: *mut c_void) -> Result<Shared<T>, Code> {
-    T::table().remove(handle).ok_or(T::WRONG)
+pub(crate) fn remove<T: Handled>(handle: *mut c_void) -> Result<Box<T>, Code> {
+    Ok(hold::<T>(handle)?.take())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Table;
+    use super::*;
+    use std::collections::HashSet;
+
+    struct Number(usize);
+    impl Handled for Number {
+        const KIND: u8 = 101;
+        const WRONG: Code = Code::Fault;
+    }
+    struct Other;
+    impl Handled for Other {
+        const KIND: u8 = 102;
+        const WRONG: Code = Code::NotSocket;
+    }
+
+    fn value(handle: *mut c_void) -> Result<usize, Code> {
+        with(handle, |number: &mut Number| Ok(number.0))
+    }
 
     #[test]
     fn wrong_handles_are_found_out() {
-        static TABLE: Table<u32> = Table::new();
-        assert!(TABLE.get(std::ptr::null_mut()).is_none());
-        let one = TABLE.insert(1).unwrap();
-        let two = TABLE.insert(2).unwrap();
-        assert_eq!(TABLE.get(one).as_deref(), Some(&1));
-        assert_eq!(TABLE.get(two).as_deref(), Some(&2));
+        let one = insert(Box::new(Number(1))).unwrap();
+        let two = insert(Box::new(Number(2))).unwrap();
+        assert_eq!((value(one), value(two)), (Ok(1), Ok(2)));
         let mut local = 0u64;
-        assert!(TABLE.get((&raw mut local).cast()).is_none());
-        for shift in 1..200 {
-            let other = one.cast::<u8>().wrapping_add(shift).cast();
-            assert!(other == two || TABLE.get(other).is_none());
+        let local = (&raw mut local).cast();
+        for wrong in [ptr::null_mut(), local, ptr::dangling_mut(), usize::MAX as *mut c_void] {
+            assert_eq!(value(wrong), Err(Code::Fault));
         }
-        assert_eq!(TABLE.remove(one).as_deref(), Some(&1));
-        assert!(TABLE.remove(one).is_none() && TABLE.get(one).is_none());
-        for number in 0..2000 {
-            let handle = TABLE.insert(number).unwrap();
-            assert_ne!(handle, one);
-            assert!(TABLE.get(one).is_none());
-            assert!(TABLE.remove(handle).is_some());
+        for shift in 1..64 {
+            let near = one.cast::<u8>().wrapping_add(shift).cast();
+            assert_eq!(value(near), Err(Code::Fault));
+        }
+        assert_eq!(
+            with(one, |_: &mut Other| Ok(())),
+            Err(Code::NotSocket),
+            "another kind"
+        );
+        assert_eq!(remove::<Number>(one).map(|number| number.0), Ok(1));
+        assert_eq!(value(one), Err(Code::Fault));
+        assert!(remove::<Number>(one).is_err());
+        assert_eq!(remove::<Number>(two).map(|number| number.0), Ok(2));
+    }
+
+    #[test]
+    fn stale_handles_stay_stale() {
+        let mut seen = HashSet::new();
+        for number in 0..8000 {
+            let handle = insert(Box::new(Number(number))).unwrap();
+            assert!(seen.insert(handle.addr()), "{number} has an old handle");
+            remove::<Number>(handle).unwrap();
         }
     }
 
     #[test]
-    fn tables_grow() {
-        static TABLE: Table<usize> = Table::new();
-        let handles: Vec<_> = (0..5000).map(|number| TABLE.insert(number).unwrap()).collect();
-        for (number, handle) in handles.iter().enumerate() {
-            assert_eq!(TABLE.get(*handle).as_deref(), Some(&number));
-        }
+    fn a_panic_ends_the_thing_alone() {
+        let one = insert(Box::new(Number(1))).unwrap();
+        let two = insert(Box::new(Number(2))).unwrap();
+        let call = || with(one, |_: &mut Number| -> Result<(), Code> { panic!("on purpose") });
+        assert!(catch_unwind(call).is_err());
+        assert_eq!((value(one), value(two)), (Err(Code::Fault), Ok(2)));
+        remove::<Number>(two).unwrap();
+    }
+
+    #[test]
+    fn threads_take_turns() {
+        let handle = insert(Box::new(Number(0))).unwrap().expose_provenance();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(move || {
+                    for round in 0..2000 {
+                        with(handle as *mut c_void, |number: &mut Number| {
+                            let before = number.0;
+                            if round % 200 == 0 {
+                                thread::yield_now();
+                            }
+                            number.0 = before + 1;
+                            Ok(())
+                        })
+                        .unwrap();
+                    }
+                });
+            }
+        });
+        let number = remove::<Number>(handle as *mut c_void).unwrap();
+        assert_eq!(number.0, 8000);
     }
 }

@@ -87,6 +87,36 @@ impl FairQueue {
         }
     }
 
+    /// Whether a message has been given out in part.
+    pub(crate) fn is_mid_message(&self, pipes: &Pipes) -> bool {
+        self.begun
+            && self.rotation.current().is_some_and(|id| {
+                pipes
+                    .get(id)
+                    .is_some_and(|pipe| pipe.reader.is_mid_message())
+            })
+    }
+
+    /// The pipe whose message is to be given out now, where messages have one part: others are
+    /// dropped.
+    pub(crate) fn take_single(&mut self, pipes: &mut Pipes) -> Option<PipeId> {
+        let id = self.look_single(pipes)?;
+        self.begin();
+        Some(id)
+    }
+
+    /// Finds the next message of one part without giving it out.
+    pub(crate) fn look_single(&mut self, pipes: &mut Pipes) -> Option<PipeId> {
+        loop {
+            let id = self.look(pipes)?.id;
+            match pipes.get_mut(id)?.reader.peek() {
+                Some((false, _)) => return Some(id),
+                Some((true, _)) => self.skip(pipes),
+                None => return None,
+            }
+        }
+    }
+
     /// The frame found by [`look`](Self::look) is given out.
     #[inline]
     pub(crate) fn begin(&mut self) {

@@ -21,6 +21,10 @@ impl Pair {
     pub fn new() -> Self {
         Self::default()
     }
+
+    pub(crate) fn with_seed(_: u32) -> Self {
+        Self::new()
+    }
 }
 
 impl Pattern for Pair {

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use ferromq_message::Message;
 use ferromq_pipe::{Outgoing, PipeId, Pipes, Reader};
+use ferromq_vocabulary::SocketOptions;
 
 use crate::Subscription;
 
@@ -94,12 +95,6 @@ pub trait Pattern: Debug + Send {
         Vec::new()
     }
 
-    /// A publisher refuses a message that does not fit into all queues it should go to, instead of
-    /// leaving those out.
-    fn set_no_drop(&mut self, on: bool) {
-        let _ = on;
-    }
-
     /// Whether a message goes to whichever peer there is: with one peer, and no message half sent,
     /// the caller may put it into its pipe without asking.
     fn sends_to_any(&self) -> bool {
@@ -112,9 +107,61 @@ pub trait Pattern: Debug + Send {
         false
     }
 
-    /// Messages go to those who did *not* subscribe to them. Publisher and subscriber must agree.
-    fn set_invert_matching(&mut self, on: bool) {
-        let _ = on;
+    /// The options have changed, or are told for the first time.
+    fn configure(&mut self, pipes: &mut Pipes, options: &SocketOptions) {
+        let _ = (pipes, options);
+    }
+
+    /// The peer of an attached pipe has introduced itself, for the first time or again: see
+    /// [`Pipe::peer`](ferromq_pipe::Pipe::peer).
+    fn identified(&mut self, pipes: &mut Pipes, id: PipeId) {
+        let _ = (pipes, id);
+    }
+
+    /// The pipe of a peer by its routing id; that of types with numbers is the number, big-endian.
+    fn find_peer(&self, routing_id: &[u8]) -> Option<PipeId> {
+        let _ = routing_id;
+        None
+    }
+
+    /// The routing id under which a pipe's peer is found; empty if there is none.
+    fn routing_id_of(&self, id: PipeId) -> &[u8] {
+        let _ = id;
+        &[]
+    }
+
+    /// Pipes to be closed since the last call, each once: what is queued for them goes out first.
+    fn take_closing(&mut self) -> Vec<PipeId> {
+        Vec::new()
+    }
+
+    /// A message of this side's own is to be received as if it had come from a pipe.
+    fn deliver(&mut self, id: PipeId, message: Message) {
+        let _ = id;
+        drop(message);
+    }
+
+    /// The peer at the other end of a pipe has joined or left a group.
+    fn group(&mut self, id: PipeId, change: Group<'_>) {
+        let _ = (id, change);
+    }
+
+    /// Joins a group.
+    fn join(&mut self, group: &[u8]) -> Result<(), Refusal> {
+        let _ = group;
+        Err(Refusal::NotSupported)
+    }
+
+    /// Leaves a group.
+    fn leave(&mut self, group: &[u8]) -> Result<(), Refusal> {
+        let _ = group;
+        Err(Refusal::NotSupported)
+    }
+
+    /// Changes of subscriptions that sends have made since the last call ([`Sent::Topic`]), in
+    /// order; each is for all publishers.
+    fn take_topics(&mut self) -> Vec<Topic> {
+        Vec::new()
     }
 }
 
@@ -137,6 +184,26 @@ pub enum Sent {
     Many,
     /// Dropped, as the pattern demands.
     Nowhere,
+    /// It was a change of subscriptions: see [`Pattern::take_topics`].
+    Topic,
+}
+
+/// A change of the groups a peer has joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group<'a> {
+    /// One more.
+    Join(&'a [u8]),
+    /// One less.
+    Leave(&'a [u8]),
+}
+
+/// A change of subscriptions for all publishers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// What messages begin with.
+    pub topic: Vec<u8>,
+    /// Whether it is subscribed to, or no longer.
+    pub add: bool,
 }
 
 /// Where the next part of a message is.
@@ -146,6 +213,11 @@ pub enum Received {
     From(PipeId),
     /// Here: the pattern has made it.
     Own(Message),
+    /// Here: the pattern has made it, and it tells of this pipe's peer. What follows is the
+    /// message itself.
+    Head(PipeId, Message),
+    /// Here: the pattern has taken it from this pipe's reader.
+    Made(PipeId, Message),
 }
 
 /// Why something was not done. Nothing has changed then.
@@ -159,6 +231,8 @@ pub enum Refusal {
     NotSupported,
     /// Not with this argument (EINVAL).
     Invalid,
+    /// There is no such peer (EHOSTUNREACH).
+    Unroutable,
 }
 
 /// Disposes of a frame that goes nowhere.

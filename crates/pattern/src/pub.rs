@@ -2,6 +2,7 @@
 //! PUB: sends to all subscribers that match.
 
 use ferromq_pipe::{Outgoing, PipeId, Pipes};
+use ferromq_vocabulary::SocketOptions;
 use ferromq_zmtp::subscription::classify;
 
 use crate::Subscription;
@@ -18,6 +19,7 @@ pub struct Pub {
     trie: Trie,
     distribute: Distribute,
     invert_matching: bool,
+    welcome: Vec<u8>,
 }
 
 impl Pub {
@@ -25,6 +27,10 @@ impl Pub {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(crate) fn with_seed(_: u32) -> Self {
+        Self::new()
     }
 
     /// Decides who gets the message that begins with this part.
@@ -42,8 +48,11 @@ impl Pub {
 }
 
 impl Pattern for Pub {
-    fn attach(&mut self, _: &mut Pipes, id: PipeId) -> Attached {
+    fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached {
         self.peers.push(id);
+        if !self.welcome.is_empty() {
+            pipes.push(id, &mut Outgoing::Bytes(&self.welcome), false);
+        }
         Attached::Yes
     }
 
@@ -111,12 +120,10 @@ impl Pattern for Pub {
         self.trie.topics()
     }
 
-    fn set_no_drop(&mut self, on: bool) {
-        self.distribute.set_no_drop(on);
-    }
-
-    fn set_invert_matching(&mut self, on: bool) {
-        self.invert_matching = on;
+    fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
+        self.distribute.set_no_drop(options.xpub_nodrop);
+        self.invert_matching = options.invert_matching;
+        self.welcome.clone_from(&options.xpub_welcome_msg);
     }
 }
 
@@ -240,7 +247,11 @@ mod tests {
     fn item_6_no_drop_is_all_or_nothing() {
         let mut rig = Rig::new(Pub::new());
         let (a, b, c) = (rig.connect(0), rig.connect(1), rig.connect(1));
-        rig.pattern.set_no_drop(true);
+        let options = ferromq_vocabulary::SocketOptions {
+            xpub_nodrop: true,
+            ..Default::default()
+        };
+        rig.pattern.configure(&mut rig.near, &options);
         rig.subscribe(a, b"");
         rig.subscribe(b, b"b");
         rig.subscribe(c, b"c");
@@ -278,7 +289,11 @@ mod tests {
     fn item_39_inverted_matching() {
         let (mut rig, [a, b]) = rig();
         rig.subscribe(a, b"x");
-        rig.pattern.set_invert_matching(true);
+        let options = ferromq_vocabulary::SocketOptions {
+            invert_matching: true,
+            ..Default::default()
+        };
+        rig.pattern.configure(&mut rig.near, &options);
         assert_eq!(rig.send(&[b"xy"]), Ok(Sent::To(b)));
         assert_eq!(rig.send(&[b"y"]), Ok(Sent::Many));
     }

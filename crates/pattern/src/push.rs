@@ -18,6 +18,10 @@ impl Push {
     pub fn new() -> Self {
         Self::default()
     }
+
+    pub(crate) fn with_seed(_: u32) -> Self {
+        Self::new()
+    }
 }
 
 impl Pattern for Push {

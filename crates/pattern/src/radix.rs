@@ -109,6 +109,18 @@ impl<T: Value> Radix<T> {
         Some(at)
     }
 
+    /// The key under which a node is filed.
+    pub(crate) fn key(&self, node: NodeId) -> Vec<u8> {
+        let mut labels = Vec::new();
+        let mut at = node;
+        while at != ROOT {
+            labels.push(&*self.node(at).label);
+            at = self.node(at).parent;
+        }
+        labels.reverse();
+        labels.concat()
+    }
+
     /// The values of all keys that `bytes` begins with, shortest first.
     #[inline]
     pub(crate) fn prefixes<'a>(&'a self, bytes: &'a [u8]) -> Prefixes<'a, T> {

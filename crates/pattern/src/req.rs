@@ -2,6 +2,7 @@
 //! REQ: asks each peer in turn and waits for the answer before it asks again.
 
 use ferromq_pipe::{Outgoing, PipeId, Pipes};
+use ferromq_vocabulary::SocketOptions;
 
 use crate::fair_queue::FairQueue;
 use crate::load_balance::LoadBalance;
@@ -17,6 +18,12 @@ pub struct Req {
     /// Who was asked. None: has gone.
     asked: Option<PipeId>,
     faulty: Vec<PipeId>,
+    /// A new request may follow one without reply.
+    relaxed: bool,
+    /// Requests carry a number, and so must replies.
+    correlate: bool,
+    number: u32,
+    probe: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +48,17 @@ impl Req {
         Self::default()
     }
 
+    pub(crate) fn with_seed(seed: u32) -> Self {
+        Self {
+            number: seed,
+            ..Self::default()
+        }
+    }
+
     /// Finds the reply and takes its delimiter. Everything else is dropped.
     fn find_reply(&mut self, pipes: &mut Pipes) -> bool {
         while let Some((id, well_formed)) = self.look(pipes) {
-            if well_formed && self.asked == Some(id) {
-                if let Some(pipe) = pipes.get_mut(id) {
-                    pipe.reader.skip();
-                }
+            if well_formed && self.asked == Some(id) && self.take_envelope(pipes, id) {
                 self.queue.begin();
                 self.state = State::Found;
                 return true;
@@ -55,6 +66,48 @@ impl Req {
             self.queue.skip(pipes);
         }
         false
+    }
+
+    /// Takes what stands in front of a reply; whether it is one to the request.
+    fn take_envelope(&self, pipes: &mut Pipes, id: PipeId) -> bool {
+        let Some(pipe) = pipes.get_mut(id) else {
+            return false;
+        };
+        if self.correlate {
+            let ours = matches!(pipe.reader.peek(), Some((_, bytes)) if bytes == self.number.to_ne_bytes());
+            if !ours {
+                return false;
+            }
+            pipe.reader.skip();
+            if !matches!(pipe.reader.peek(), Some((true, []))) {
+                return false;
+            }
+        }
+        pipe.reader.skip()
+    }
+
+    /// What stands in front of a request.
+    fn begin_request(&mut self, pipes: &mut Pipes) -> Result<(), Refusal> {
+        let sent = if self.correlate {
+            // contract item 28: four bytes that mean something here alone.
+            let number = self.number.wrapping_add(1);
+            let frame = number.to_ne_bytes();
+            let sent = self
+                .balance
+                .send(pipes, &mut Outgoing::Bytes(&frame), true)?;
+            self.number = number;
+            self.balance.send(pipes, &mut Outgoing::Bytes(&[]), true)?;
+            sent
+        } else {
+            self.balance.send(pipes, &mut Outgoing::Bytes(&[]), true)?
+        };
+        self.asked = if let Sent::To(id) = sent {
+            Some(id)
+        } else {
+            None
+        };
+        self.purge(pipes);
+        Ok(())
     }
 
     /// The pipe with the next part of the reply.
@@ -94,7 +147,11 @@ impl Req {
     /// peer whose message does not is noted.
     fn look(&mut self, pipes: &mut Pipes) -> Option<(PipeId, bool)> {
         let id = self.queue.look(pipes)?.id;
-        let well_formed = matches!(pipes.get_mut(id)?.reader.peek(), Some((true, [])));
+        let well_formed = match pipes.get_mut(id)?.reader.peek() {
+            Some((true, [])) => !self.correlate,
+            Some((true, bytes)) => self.correlate && bytes.len() == size_of::<u32>(),
+            _ => false,
+        };
         if !well_formed && !self.faulty.contains(&id) {
             self.faulty.push(id);
         }
@@ -103,9 +160,12 @@ impl Req {
 }
 
 impl Pattern for Req {
-    fn attach(&mut self, _: &mut Pipes, id: PipeId) -> Attached {
+    fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached {
         self.balance.attach(id);
         self.queue.attach(id);
+        if self.probe {
+            pipes.push(id, &mut Outgoing::Bytes(&[]), false);
+        }
         Attached::Yes
     }
 
@@ -142,15 +202,8 @@ impl Pattern for Req {
         more: bool,
     ) -> Result<Sent, Refusal> {
         match self.state {
-            State::Idle => {
-                let sent = self.balance.send(pipes, &mut Outgoing::Bytes(&[]), true)?;
-                self.asked = if let Sent::To(id) = sent {
-                    Some(id)
-                } else {
-                    None
-                };
-                self.purge(pipes);
-            }
+            State::Idle => self.begin_request(pipes)?,
+            State::Waiting if self.relaxed => self.begin_request(pipes)?,
             State::Asking => {}
             State::Waiting | State::Found | State::Reading => return Err(Refusal::State),
         }
@@ -166,6 +219,7 @@ impl Pattern for Req {
     fn can_send(&mut self, pipes: &mut Pipes) -> bool {
         match self.state {
             State::Idle => self.balance.can_send(pipes),
+            State::Waiting if self.relaxed => self.balance.can_send(pipes),
             State::Asking => true,
             State::Waiting | State::Found | State::Reading => false,
         }
@@ -181,6 +235,12 @@ impl Pattern for Req {
 
     fn take_faulty(&mut self) -> Vec<PipeId> {
         std::mem::take(&mut self.faulty)
+    }
+
+    fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
+        self.relaxed = options.req_relaxed;
+        self.correlate = options.req_correlate;
+        self.probe = options.probe_router;
     }
 }
 
@@ -334,5 +394,24 @@ mod tests {
         rig.disconnect(a);
         assert_eq!(rig.recv(), Err(Refusal::State));
         assert_eq!(rig.send(&[b"4"]), Ok(Sent::To(b)));
+    }
+
+    #[test]
+    fn item_28_relaxed_and_correlated() {
+        let options = ferromq_vocabulary::SocketOptions {
+            req_relaxed: true,
+            req_correlate: true,
+            ..Default::default()
+        };
+        let (mut rig, [a]) = rig();
+        rig.pattern.configure(&mut rig.near, &options);
+        rig.send(&[b"1"]).unwrap();
+        rig.send(&[b"2"]).unwrap();
+        let asked = rig.got(a);
+        assert_eq!(asked.len(), 2);
+        assert_eq!(asked[0][1..], parts(&[b"", b"1"]));
+        rig.give(a, &[&asked[0][0], b"", b"late"]);
+        rig.give(a, &[&asked[1][0], b"", b"right"]);
+        assert_eq!(rig.recv(), Ok((a, parts(&[b"right"]))));
     }
 }

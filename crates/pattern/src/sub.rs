@@ -2,6 +2,7 @@
 //! SUB: receives what it has subscribed to, from all publishers in turn.
 
 use ferromq_pipe::{Outgoing, PipeId, Pipes};
+use ferromq_vocabulary::SocketOptions;
 
 use crate::fair_queue::FairQueue;
 use crate::pattern::{Attached, Pattern, Received, Refusal, Sent};
@@ -23,6 +24,10 @@ impl Sub {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(crate) fn with_seed(_: u32) -> Self {
+        Self::new()
     }
 
     /// The pipe whose next frame is wanted. Messages that are not are dropped whole.
@@ -105,8 +110,8 @@ impl Pattern for Sub {
         self.subscriptions.len()
     }
 
-    fn set_invert_matching(&mut self, on: bool) {
-        self.invert_matching = on;
+    fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
+        self.invert_matching = options.invert_matching;
     }
 
     #[inline]
@@ -157,7 +162,11 @@ mod tests {
     #[test]
     fn item_39_inverted_matching() {
         let (mut rig, [a]) = Rig::with_peers(Sub::new());
-        rig.pattern.set_invert_matching(true);
+        let options = ferromq_vocabulary::SocketOptions {
+            invert_matching: true,
+            ..Default::default()
+        };
+        rig.pattern.configure(&mut rig.near, &options);
         rig.pattern.subscribe(b"x").unwrap();
         for body in [b"x", b"y"] {
             rig.give(a, &[body]);

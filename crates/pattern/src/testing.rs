@@ -107,10 +107,11 @@ impl<P: Pattern> Rig<P> {
 
     /// Receives one part: where from, what, and whether there are more.
     pub(crate) fn recv_part(&mut self) -> Result<(PipeId, Vec<u8>, bool), Refusal> {
-        let Received::From(id) = self.pattern.recv(&mut self.near)? else {
-            panic!("no pattern here makes messages")
+        let (id, message) = match self.pattern.recv(&mut self.near)? {
+            Received::From(id) => (id, self.near.get_mut(id).unwrap().reader.take().unwrap()),
+            Received::Head(id, message) | Received::Made(id, message) => (id, message),
+            Received::Own(message) => (self.near.id_at(0), message),
         };
-        let message = self.near.get_mut(id).unwrap().reader.take().unwrap();
         Ok((id, message.to_vec(), message.more()))
     }
 

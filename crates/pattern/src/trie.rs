@@ -86,6 +86,33 @@ impl Trie {
         true
     }
 
+    /// How many pipes have subscribed to a topic.
+    pub(crate) fn subscribers(&mut self, topic: &[u8]) -> usize {
+        self.radix
+            .find(topic)
+            .map_or(0, |node| self.radix.value_mut(node).0.len())
+    }
+
+    /// Takes all subscriptions of a pipe back; tells each topic, and whether nobody is left there.
+    pub(crate) fn remove_pipe_telling(&mut self, id: PipeId, mut tell: impl FnMut(Vec<u8>, bool)) {
+        let nodes = self
+            .pipes
+            .get(id.index())
+            .map_or_else(Vec::new, |subscriber| subscriber.nodes.clone());
+        for node in nodes {
+            let alone = self.radix.value_mut(node).0.len() == 1;
+            tell(self.radix.key(node), alone);
+        }
+        self.remove_pipe(id);
+    }
+
+    /// Whether a pipe has subscribed to something that `bytes` begin with.
+    pub(crate) fn matches_pipe(&mut self, bytes: &[u8], id: PipeId) -> bool {
+        let mut found = false;
+        self.matches(bytes, |other| found |= other == id);
+        found
+    }
+
     /// Takes all subscriptions of a pipe back.
     pub(crate) fn remove_pipe(&mut self, id: PipeId) {
         let Some(subscriber) = self.pipes.get_mut(id.index()) else {

@@ -48,6 +48,12 @@ pub struct Peer {
     pub routing_id: Vec<u8>,
     /// Properties to be attached to its messages.
     pub metadata: Option<Metadata>,
+    /// Whether it has introduced itself.
+    pub known: bool,
+    /// Whether this side connected.
+    pub connected: bool,
+    /// The name the application has given it before it introduced itself; empty if none.
+    pub assigned_id: Vec<u8>,
 }
 
 /// Both directions of one connection, the application's ends.

@@ -106,6 +106,16 @@ pub fn error(reason: &[u8], out: &mut Vec<u8>) {
     append(ERROR, &[&[len], reason], out);
 }
 
+/// Appends a JOIN frame: a DISH wants this group. Only the first 255 bytes of the name are sent.
+pub fn join(group: &[u8], out: &mut Vec<u8>) {
+    append(JOIN, &[truncate_group(group)], out);
+}
+
+/// Appends a LEAVE frame: a DISH no longer wants this group. Only the first 255 bytes are sent.
+pub fn leave(group: &[u8], out: &mut Vec<u8>) {
+    append(LEAVE, &[truncate_group(group)], out);
+}
+
 /// Appends a PING frame. Only the first 16 bytes of the context are sent.
 pub fn ping(ttl_deciseconds: u16, context: &[u8], out: &mut Vec<u8>) {
     append(
@@ -172,6 +182,10 @@ fn group(data: &[u8]) -> Result<&[u8], MalformedCommand> {
     Ok(data)
 }
 
+fn truncate_group(group: &[u8]) -> &[u8] {
+    group.get(..MAX_GROUP).unwrap_or(group)
+}
+
 fn truncate_context(context: &[u8]) -> &[u8] {
     context.get(..MAX_CONTEXT).unwrap_or(context)
 }
@@ -207,6 +221,8 @@ mod tests {
                 b"\x04\x09\x04PING\x01\x02xy",
             ),
             (built(|out| pong(b"xy", out)), b"\x04\x07\x04PONGxy"),
+            (built(|out| join(b"g", out)), b"\x04\x06\x04JOINg"),
+            (built(|out| leave(b"g", out)), b"\x04\x07\x05LEAVEg"),
         ];
         for (frame, expected) in cases {
             assert_eq!(frame, expected);
@@ -299,6 +315,14 @@ mod tests {
             built(|out| ping(0, context, out)),
             b"\x04\x17\x04PING\0\x000123456789abcdef"
         );
+    }
+
+    #[test]
+    fn groups_are_cut_to_255() {
+        let frame = built(|out| join(&[b'g'; 256], out));
+        assert_eq!(parse(&frame[9..]), Ok(Command::Join(&[b'g'; 255])));
+        let frame = built(|out| leave(&[b'g'; 300], out));
+        assert_eq!(parse(&frame[9..]), Ok(Command::Leave(&[b'g'; 255])));
     }
 
     #[test]

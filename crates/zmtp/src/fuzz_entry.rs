@@ -69,6 +69,8 @@ pub fn commands(data: &[u8]) {
     match parsed {
         command::Command::Cancel(topic) => command::cancel(topic, &mut out),
         command::Command::Error { reason } => command::error(reason, &mut out),
+        command::Command::Join(group) => command::join(group, &mut out),
+        command::Command::Leave(group) => command::leave(group, &mut out),
         command::Command::Ping { ttl, context } if context.len() <= command::MAX_CONTEXT => {
             command::ping(ttl, context, &mut out);
         }

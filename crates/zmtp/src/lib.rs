@@ -15,6 +15,7 @@
 //! | [`handshake`] | greeting and mechanism together, and every way they can fail |
 //! | [`heartbeat`] | when to PING, and when to give a silent peer up |
 //! | [`subscription`] | subscriptions as commands (3.1) and as messages (3.0) |
+//! | [`z85`] | keys as text (RFC 32) |
 //! | [`decoder`] | bytes to frames, a walker for tests and tools |
 //! | [`connection`] | all of it as one machine: for virtual time, fuzzing, and as the engine's oracle |
 
@@ -42,3 +43,4 @@ pub mod heartbeat;
 pub mod mechanism;
 pub mod metadata;
 pub mod subscription;
+pub mod z85;

@@ -152,6 +152,11 @@ impl IoThread {
         }
         if !keeps_pipe {
             self.end_for_application(id);
+        } else if was_ready
+            && let Some(session) = self.sessions.get(&id)
+            && !session.options.hiccup_msg.is_empty()
+        {
+            session.socket.tell(News::Hiccup { id });
         }
         let Some(session) = self.sessions.get_mut(&id) else {
             return;

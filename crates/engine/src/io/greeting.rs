@@ -205,7 +205,13 @@ impl IoThread {
         if let Some(session) = self.sessions.get(&id) {
             session.report(Event::HandshakeSucceeded, None);
         }
-        let preamble = socket.begin_telling(&connection);
+        let mut preamble = Vec::new();
+        if let Some(session) = self.sessions.get(&id)
+            && !session.options.hello_msg.is_empty()
+        {
+            append_message(&session.options.hello_msg, &mut preamble);
+        }
+        preamble.append(&mut socket.begin_telling(&connection));
         if !rest.is_empty() && !self.absorb_rest(id, &connection, rest) {
             return;
         }
@@ -258,6 +264,13 @@ impl Session {
     }
 }
 
+/// A message of one part, as it stands on the wire.
+fn append_message(body: &[u8], out: &mut Vec<u8>) {
+    let (header, len) = ferromq_message::frame::encode(0, body.len());
+    out.extend_from_slice(&header[..len]);
+    out.extend_from_slice(body);
+}
+
 pub(super) fn reason_of(error: &io::Error) -> DisconnectReason {
     const ECONNRESET: i32 = 104;
     match error.raw_os_error() {
@@ -284,6 +297,13 @@ fn describe(session: &Session, peer: &handshake::Peer, fd: i32) -> Peer {
     Peer {
         routing_id: peer.routing_id.clone(),
         metadata: Some(metadata.build()),
+        known: true,
+        connected: session.connects(),
+        assigned_id: if session.connects() {
+            session.options.connect_routing_id.clone()
+        } else {
+            Vec::new()
+        },
     }
 }
 

@@ -14,7 +14,7 @@ use crate::command::{Linger, Order};
 use crate::connection::Connection;
 use crate::io::IoHandle;
 use crate::io::greeting::make_pipe;
-use crate::transport::inproc::{Marks, Tie};
+use crate::transport::inproc::{Greeting, Marks, Tie};
 use crate::transport::{self, Bound};
 
 /// After so many messages a sender without limit that waits all the same is woken.
@@ -48,9 +48,13 @@ impl Socket {
             .check_type(self.socket_type())
             .map_err(|error| error.code())?;
         if let Endpoint::Inproc(name) = &parsed {
+            let own = Greeting {
+                routing_id: self.options.routing_id.clone(),
+                hello: self.options.hello_msg.clone(),
+            };
             self.context
                 .registry
-                .bind(name, &self.shared, self.marks())?;
+                .bind(name, &self.shared, self.marks(), own)?;
             self.remember(endpoint.to_owned(), EndpointKind::BoundInproc);
             self.take_news();
             return Ok(&self.last_endpoint);
@@ -105,6 +109,7 @@ impl Socket {
             return Ok(());
         }
         let target = transport::target(&parsed, &self.options)?;
+        let assigned_id = self.next_routing_id()?;
         let io = self
             .context
             .choose_io(self.options.affinity)
@@ -112,7 +117,12 @@ impl Socket {
         let id = self.context.next_id();
         let mut connection = None;
         if !self.options.immediate {
-            let made = make_pipe(id, &io, &self.shared, &self.options, Peer::default());
+            let peer = Peer {
+                connected: true,
+                assigned_id,
+                ..Peer::default()
+            };
+            let made = make_pipe(id, &io, &self.shared, &self.options, peer);
             let made = (Arc::new(made.0), made.1);
             connection = Some(Arc::clone(&made.0));
             self.attach(Box::new(made.1), made.0);
@@ -125,6 +135,7 @@ impl Socket {
             options: Arc::new(self.options.clone()),
             target: Box::new(target),
         });
+        self.options.connect_routing_id.clear();
         self.remember(endpoint.to_owned(), EndpointKind::Connected { id, io });
         Ok(())
     }
@@ -142,12 +153,21 @@ impl Socket {
     fn connect_inproc(&mut self, name: &str, endpoint: &str) -> Result<(), Code> {
         let own = Peer {
             routing_id: self.options.routing_id.clone(),
-            metadata: None,
+            known: true,
+            ..Peer::default()
         };
-        let (pipe, tie) = self
+        let assigned_id = self.next_routing_id()?;
+        self.options.connect_routing_id.clear();
+        let (mut pipe, tie) = self
             .context
             .registry
             .connect(name, &self.shared, self.marks(), own);
+        pipe.peer.connected = true;
+        pipe.peer.assigned_id = assigned_id;
+        if tie.binder().is_some() {
+            pipe.peer.known = true;
+            pipe.peer.routing_id = tie.binder_id();
+        }
         self.attach_inproc(Box::new(pipe), Arc::clone(&tie));
         self.remember(endpoint.to_owned(), EndpointKind::ConnectedInproc { tie });
         self.take_news();
@@ -245,8 +265,11 @@ impl Socket {
             return;
         }
         self.find_short_ways();
+        self.last_routing_id = self.pattern.routing_id_of(id).to_vec();
+        self.send_first(id);
         self.heat(id);
         self.pattern.readable(id);
+        self.report_faulty();
     }
 
     pub(super) fn attach_inproc(&mut self, pipe: Box<Pipe>, tie: Arc<Tie>) {
@@ -270,8 +293,12 @@ impl Socket {
             return;
         }
         self.find_short_ways();
+        self.last_routing_id = self.pattern.routing_id_of(id).to_vec();
+        self.greet_inproc(id);
+        self.send_first(id);
         self.pattern.readable(id);
         self.subscribe_inproc(id);
+        self.report_faulty();
     }
 
     fn put_link(&mut self, id: PipeId, link: Link) {

@@ -12,6 +12,7 @@ mod endpoint;
 mod link;
 mod news;
 mod option;
+mod peer;
 mod receiving;
 mod sending;
 mod statistics;
@@ -75,6 +76,8 @@ pub struct Socket {
     commands: Vec<Claimed>,
     endpoints: Vec<EndpointEntry>,
     last_endpoint: String,
+    /// The routing id of the peer connected last (STREAM).
+    last_routing_id: Vec<u8>,
     receive_more: bool,
     /// Parts of a message have been sent, and not its last one.
     send_more: bool,
@@ -167,11 +170,13 @@ impl Socket {
         options: SocketOptions,
         policy: Policy,
     ) -> Result<Self, Code> {
-        let pattern = AnyPattern::new(socket_type).ok_or(Code::Invalid)?;
+        let seed = context.random() as u32;
+        let mut pattern = AnyPattern::new(socket_type, seed).ok_or(Code::Invalid)?;
         let shared = SocketShared::new(id, socket_type, policy, options.linger)
             .map_err(|_error| Code::TooManySockets)?;
         let mut pipes = Pipes::new();
         pipes.may_refresh = drops_when_full(socket_type);
+        pattern.configure(&mut pipes, &options);
         Ok(Self {
             context,
             shared: Arc::new(shared),
@@ -185,6 +190,7 @@ impl Socket {
             commands: Vec::new(),
             endpoints: Vec::new(),
             last_endpoint: String::new(),
+            last_routing_id: Vec::new(),
             receive_more: false,
             send_more: false,
             short_way: None,
@@ -347,7 +353,12 @@ impl Socket {
 fn drops_when_full(socket_type: SocketType) -> bool {
     matches!(
         socket_type,
-        SocketType::Pub | SocketType::Xpub | SocketType::Rep
+        SocketType::Pub
+            | SocketType::Xpub
+            | SocketType::Xsub
+            | SocketType::Radio
+            | SocketType::Rep
+            | SocketType::Router
     )
 }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
-use ferromq_pattern::{Pattern, Subscription};
-use ferromq_pipe::PipeId;
+use ferromq_pattern::{Group, Pattern, Subscription};
+use ferromq_pipe::{Peer, PipeId};
 use ferromq_vocabulary::SocketType;
 use ferromq_zmtp::command::{self, Command};
 
@@ -35,8 +35,13 @@ impl Socket {
             News::Ready { id, peer } => {
                 if let Some(id) = self.by_connection.get(&id).copied() {
                     if let Some(pipe) = self.pipes.get_mut(id) {
-                        pipe.peer = peer;
+                        let assigned_id = std::mem::take(&mut pipe.peer.assigned_id);
+                        pipe.peer = Peer {
+                            assigned_id,
+                            ..peer
+                        };
                     }
+                    self.pattern.identified(&mut self.pipes, id);
                     self.pattern.writable(id);
                     self.heat(id);
                 }
@@ -52,6 +57,11 @@ impl Socket {
                         pipe.refresh();
                     }
                     self.pattern.writable(id);
+                }
+            }
+            News::Hiccup { id } => {
+                if let Some(id) = self.by_connection.get(&id).copied() {
+                    self.say_hiccup(id);
                 }
             }
             News::Ended { id } => {
@@ -82,7 +92,7 @@ impl Socket {
         };
         pipe.reader.is_ready();
         self.obey(id);
-        if !self.socket_type().receives() {
+        if self.takes_input_in() {
             self.pattern.drain_input(&mut self.pipes, id);
             self.resume_if_stalled(id);
         }
@@ -108,6 +118,8 @@ impl Socket {
                     self.pattern
                         .subscription(&mut self.pipes, id, Subscription::Cancel(topic));
                 }
+                Ok(Command::Join(group)) => self.pattern.group(id, Group::Join(group)),
+                Ok(Command::Leave(group)) => self.pattern.group(id, Group::Leave(group)),
                 Ok(Command::Ping { ttl, context }) if command.ours => {
                     self.answer_ping(id, ttl, context);
                 }
@@ -161,7 +173,7 @@ impl Socket {
         if self.ending.is_empty() {
             return;
         }
-        let receives = self.socket_type().receives();
+        let receives = self.socket_type().receives() && !self.takes_input_in();
         for id in self.ending.clone() {
             let left = self
                 .pipes
@@ -174,6 +186,7 @@ impl Socket {
                     .get(id)
                     .map_or(0, |pipe| pipe.writer.messages() - pipe.writer.taken());
                 self.shared.undelivered.fetch_add(lost, Relaxed);
+                self.say_goodbye(id);
                 self.detach(id);
             }
         }
@@ -187,8 +200,10 @@ impl Socket {
             else {
                 continue;
             };
+            let mut come = false;
             if link.peer.is_none() {
                 link.peer = link.tie.other(&self.shared);
+                come = link.peer.is_some();
             }
             let is_connecter = link.tie.connecter.id == self.shared.id;
             let boost = if is_connecter {
@@ -198,6 +213,10 @@ impl Socket {
             };
             let closed = link.tie.is_closed();
             let peer = link.peer.clone();
+            if come {
+                let routing_id = link.tie.binder_id();
+                self.introduce(id, routing_id);
+            }
             if let (Some(limit), Some(pipe)) = (boost, self.pipes.get_mut(id)) {
                 pipe.set_high_water_mark(limit);
                 self.pattern.writable(id);
@@ -206,7 +225,7 @@ impl Socket {
                 // What was sent before the name was bound has been waiting for this.
                 peer.wake.notify(ferromq_pipe::interest::IN);
             }
-            if !self.socket_type().receives() {
+            if self.takes_input_in() {
                 self.pattern.drain_input(&mut self.pipes, id);
             }
             if closed {
@@ -230,7 +249,10 @@ impl Socket {
 
     /// A new peer in this process is told the topics, as messages: there are no commands there.
     pub(super) fn subscribe_inproc(&mut self, id: PipeId) {
-        if self.socket_type() != SocketType::Sub {
+        if !matches!(
+            self.socket_type(),
+            SocketType::Sub | SocketType::Xsub | SocketType::Dish
+        ) {
             return;
         }
         for topic in self.pattern.topics() {
@@ -239,8 +261,12 @@ impl Socket {
     }
 
     pub(super) fn tell_topic(&mut self, id: PipeId, topic: &[u8], add: bool) {
-        let mut body = vec![u8::from(add)];
-        body.extend_from_slice(topic);
+        let body = if self.socket_type() == SocketType::Dish {
+            let name = if add { &b"\x04JOIN"[..] } else { b"\x05LEAVE" };
+            [name, topic].concat()
+        } else {
+            [&[u8::from(add)], topic].concat()
+        };
         let Some((pipe, pool)) = self.pipes.with_pool(id) else {
             return;
         };

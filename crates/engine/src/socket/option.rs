@@ -53,13 +53,10 @@ impl Socket {
         match number {
             number::SNDHWM | number::RCVHWM => self.apply_high_water_marks(),
             number::LINGER => self.shared.linger.store(self.options.linger, Relaxed),
-            number::XPUB_NODROP => self.pattern.set_no_drop(self.options.xpub_nodrop),
-            number::INVERT_MATCHING => {
-                self.pattern
-                    .set_invert_matching(self.options.invert_matching);
+            _ => {
+                self.pattern.configure(&mut self.pipes, &self.options);
                 self.find_short_ways();
             }
-            _ => {}
         }
     }
 
@@ -96,6 +93,9 @@ impl Socket {
         Ok(match spec.number {
             number::RCVMORE => Value::Int(i32::from(self.receive_more)),
             number::TYPE => Value::Int(self.socket_type().number()),
+            number::ROUTING_ID if self.socket_type() == SocketType::Stream => {
+                Value::Bytes(self.last_routing_id.clone())
+            }
             number::LAST_ENDPOINT => Value::Bytes(self.last_endpoint.clone().into_bytes()),
             number::FD => Value::Int(self.readiness_fd()?.as_raw_fd()),
             number::EVENTS => {
@@ -141,8 +141,11 @@ impl Socket {
     }
 
     /// Tells every publisher of a change.
-    fn spread(&mut self, topic: &[u8], add: bool) {
-        if self.socket_type() != SocketType::Sub {
+    pub(super) fn spread(&mut self, topic: &[u8], add: bool) {
+        if !matches!(
+            self.socket_type(),
+            SocketType::Sub | SocketType::Xsub | SocketType::Dish
+        ) {
             return;
         }
         self.take_news();

@@ -39,6 +39,12 @@ impl Socket {
                 self.receive_more = message.more();
                 return Ok(message);
             }
+            Received::Head(id, message) => return Ok(self.dress(id, message)),
+            Received::Made(id, message) => {
+                let message = self.dress(id, message);
+                self.count_receive(id);
+                return Ok(message);
+            }
         };
         let Some(pipe) = self.pipes.get_mut(id) else {
             return Err(Code::Fault);
@@ -81,7 +87,14 @@ impl Socket {
     ) -> Result<(usize, bool), Code> {
         let id = match self.next(wait)? {
             Received::From(id) => id,
-            Received::Own(message) => {
+            Received::Made(id, message) => {
+                self.count_receive(id);
+                self.receive_more = message.more();
+                let fits = message.len().min(buffer.len());
+                buffer[..fits].copy_from_slice(&message[..fits]);
+                return Ok((message.len(), message.more()));
+            }
+            Received::Own(message) | Received::Head(_, message) => {
                 self.receive_more = message.more();
                 let fits = message.len().min(buffer.len());
                 buffer[..fits].copy_from_slice(&message[..fits]);
@@ -96,6 +109,15 @@ impl Socket {
         };
         self.after_receive(id, more);
         Ok((len, more))
+    }
+
+    /// A frame that the pattern has made gets what is known of its peer.
+    fn dress(&mut self, id: PipeId, mut message: Message) -> Message {
+        if let Some(pipe) = self.pipes.get(id) {
+            message.set_metadata(pipe.peer.metadata.clone());
+        }
+        self.receive_more = message.more();
+        message
     }
 
     /// Where the next part comes from.
@@ -373,12 +395,14 @@ impl Socket {
     }
 
     /// Peers that have broken the rules of the pattern lose their connection.
-    fn report_faulty(&mut self) {
+    pub(super) fn report_faulty(&mut self) {
         for id in self.pattern.take_faulty() {
-            if let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) {
-                wire.connection.io.post(Order::Fault {
+            match self.links.get(id.index()) {
+                Some(Some(Link::Wire(wire))) => wire.connection.io.post(Order::Fault {
                     id: wire.connection.id,
-                });
+                }),
+                Some(Some(Link::Inproc(_))) => self.detach(id),
+                _ => {}
             }
         }
     }

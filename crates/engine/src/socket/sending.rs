@@ -119,7 +119,7 @@ impl Socket {
         match self.pattern.send(&mut self.pipes, frame, more) {
             Ok(sent) => {
                 self.send_more = more;
-                if !more {
+                if !more || sent == Sent::Topic {
                     self.after_send(sent);
                 }
                 Ok(())
@@ -148,7 +148,7 @@ impl Socket {
             match self.pattern.send(&mut self.pipes, frame, more) {
                 Ok(sent) => {
                     self.send_more = more;
-                    if !more {
+                    if !more || sent == Sent::Topic {
                         self.after_send(sent);
                     }
                     break Ok(());
@@ -205,7 +205,8 @@ impl Socket {
         match sent {
             Sent::To(id) => self.sent(id),
             Sent::Many => self.sent_to_many(),
-            Sent::Nowhere => {}
+            Sent::Nowhere => self.report_closing(),
+            Sent::Topic => self.spread_topics(),
         }
     }
 
@@ -267,7 +268,7 @@ impl Socket {
 
     /// A message is in the queue of this pipe.
     #[inline(always)]
-    fn sent(&mut self, id: PipeId) {
+    pub(super) fn sent(&mut self, id: PipeId) {
         let Some(link) = self.links.get_mut(id.index()).and_then(Option::as_mut) else {
             return;
         };
@@ -507,5 +508,6 @@ pub(super) fn code_of(refusal: Refusal) -> Code {
         Refusal::State => Code::State,
         Refusal::NotSupported => Code::NotSupported,
         Refusal::Invalid => Code::Invalid,
+        Refusal::Unroutable => Code::HostUnreachable,
     }
 }

@@ -188,6 +188,8 @@ impl Socket {
             }
             readable = self.pattern.can_recv(&mut self.pipes);
         }
+        // The look may have brought what is received without a message in a queue.
+        readable = readable || self.pattern.can_recv(&mut self.pipes);
         let may_refresh = std::mem::replace(&mut self.pipes.may_refresh, true);
         let mut writable = self.pattern.can_send(&mut self.pipes);
         if !writable && self.socket_type().sends() {
@@ -252,7 +254,9 @@ impl Socket {
         }
         self.take_harvest();
         let ready = news
-            || for_input && self.look_again()
+            || for_input
+                && (self.look_again()
+                    || !self.pattern.receives_all() && self.pattern.can_recv(&mut self.pipes))
             || for_room && {
                 self.make_room();
                 self.pipes.may_refresh = true;

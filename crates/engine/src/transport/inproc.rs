@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ferromq_pipe::{Peer, Pipe, inproc};
+use ferromq_pipe::{Peer, Pipe, Pool, inproc};
 use ferromq_vocabulary::Code;
 
 use crate::command::News;
@@ -17,7 +17,7 @@ use crate::shared::SocketShared;
 pub(crate) struct Tie {
     /// The socket that connected, and the one that bound (once there is one).
     pub(crate) connecter: Arc<SocketShared>,
-    binder: Mutex<Option<Arc<SocketShared>>>,
+    binder: Mutex<Option<(Arc<SocketShared>, Vec<u8>)>>,
     closed: AtomicBool,
     /// What the binder's high-water marks add to the connecter's limit; 0 is no limit.
     boost: Mutex<Option<u64>>,
@@ -37,7 +37,17 @@ impl Tie {
         self.binder
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+            .as_ref()
+            .map(|(socket, _)| Arc::clone(socket))
+    }
+
+    /// The routing id of the socket that bound; empty if it has none.
+    pub(crate) fn binder_id(&self) -> Vec<u8> {
+        self.binder
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map_or_else(Vec::new, |(_, routing_id)| routing_id.clone())
     }
 
     /// The limit of the connecter's queue, once, when it has become known.
@@ -80,6 +90,15 @@ impl Marks {
 struct Binder {
     socket: Arc<SocketShared>,
     marks: Marks,
+    greeting: Greeting,
+}
+
+/// What a socket that binds has for those who connect.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Greeting {
+    pub(crate) routing_id: Vec<u8>,
+    /// The first message; empty is none.
+    pub(crate) hello: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -112,19 +131,21 @@ impl Registry {
         name: &str,
         socket: &Arc<SocketShared>,
         marks: Marks,
+        greeting: Greeting,
     ) -> Result<(), Code> {
         let mut names = self.names();
         if names.bound.contains_key(name) {
             return Err(Code::AddressInUse);
         }
         for waiting in names.waiting.remove(name).unwrap_or_default() {
-            attach(waiting, socket, marks);
+            attach(waiting, socket, marks, &greeting);
         }
         names.bound.insert(
             name.to_owned(),
             Binder {
                 socket: Arc::clone(socket),
                 marks,
+                greeting,
             },
         );
         Ok(())
@@ -172,7 +193,7 @@ impl Registry {
         let mut names = self.names();
         let limit = if let Some(binder) = names.bound.get(name) {
             let limit = Marks::sum(marks.send, binder.marks.receive);
-            attach(waiting, &binder.socket, binder.marks);
+            attach(waiting, &binder.socket, binder.marks, &binder.greeting);
             limit
         } else {
             names
@@ -187,14 +208,20 @@ impl Registry {
 }
 
 /// Hands a connecter's other half to the socket that has the name.
-fn attach(waiting: Waiting, socket: &Arc<SocketShared>, marks: Marks) {
+fn attach(waiting: Waiting, socket: &Arc<SocketShared>, marks: Marks, greeting: &Greeting) {
     let Waiting {
         mut pipe,
         tie,
         marks: theirs,
     } = waiting;
-    *tie.binder.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(socket));
+    *tie.binder.lock().unwrap_or_else(PoisonError::into_inner) =
+        Some((Arc::clone(socket), greeting.routing_id.clone()));
     pipe.set_high_water_mark(Marks::sum(marks.send, theirs.receive));
+    if !greeting.hello.is_empty() {
+        // The binder may not be called for long.
+        pipe.writer
+            .append(&mut Pool::default(), &greeting.hello, false);
+    }
     let boost = Marks::sum(theirs.send, marks.receive);
     *tie.boost.lock().unwrap_or_else(PoisonError::into_inner) = Some(boost);
     tie.connecter.tell(News::CheckTies);

@@ -78,6 +78,46 @@ pub struct SocketOptions {
     pub xpub_nodrop: bool,
     /// Subscriptions exclude instead of include.
     pub invert_matching: bool,
+    /// A ROUTER refuses what it cannot route instead of dropping it.
+    pub router_mandatory: bool,
+    /// An XPUB passes every subscription on.
+    pub xpub_verbose: bool,
+    /// A ROUTER speaks plain TCP.
+    pub router_raw: bool,
+    /// Each new peer is sent an empty message.
+    pub probe_router: bool,
+    /// Requests and replies carry a number.
+    pub req_correlate: bool,
+    /// A new request may follow one without reply.
+    pub req_relaxed: bool,
+    /// Only the newest message is kept (PUSH, PULL, PUB, SUB, DEALER).
+    pub conflate: bool,
+    /// A new peer takes a routing id over from the old one.
+    pub router_handover: bool,
+    /// Names the peer of the next connect; empty is none.
+    pub connect_routing_id: Vec<u8>,
+    /// The application decides on subscriptions.
+    pub xpub_manual: bool,
+    /// First message to each new subscriber; empty is none.
+    pub xpub_welcome_msg: Vec<u8>,
+    /// A STREAM shows connects and disconnects as empty messages.
+    pub stream_notify: bool,
+    /// An XPUB passes every cancellation on, too.
+    pub xpub_verboser: bool,
+    /// A ROUTER shows 1 connects, 2 disconnects as empty messages; a sum.
+    pub router_notify: i32,
+    /// The message after a manual subscription goes to its subscriber alone.
+    pub xpub_manual_last_value: bool,
+    /// Only a first part can be a subscription.
+    pub only_first_subscribe: bool,
+    /// First message on every connection; empty is none.
+    pub hello_msg: Vec<u8>,
+    /// Delivered here when a peer that was accepted goes; empty is none.
+    pub disconnect_msg: Vec<u8>,
+    /// Delivered here when a connection that was made is lost; empty is none.
+    pub hiccup_msg: Vec<u8>,
+    /// An XSUB sends every cancellation to the publishers.
+    pub xsub_verbose_unsubscribe: bool,
     /// What READY says besides type and routing id; names start with `X-`.
     pub metadata: BTreeMap<String, Vec<u8>>,
 }
@@ -117,6 +157,26 @@ impl Default for SocketOptions {
             bindtodevice: String::new(),
             xpub_nodrop: false,
             invert_matching: false,
+            router_mandatory: false,
+            xpub_verbose: false,
+            router_raw: false,
+            probe_router: false,
+            req_correlate: false,
+            req_relaxed: false,
+            conflate: false,
+            router_handover: false,
+            connect_routing_id: Vec::new(),
+            xpub_manual: false,
+            xpub_welcome_msg: Vec::new(),
+            stream_notify: true,
+            xpub_verboser: false,
+            router_notify: 0,
+            xpub_manual_last_value: false,
+            only_first_subscribe: false,
+            hello_msg: Vec::new(),
+            disconnect_msg: Vec::new(),
+            hiccup_msg: Vec::new(),
+            xsub_verbose_unsubscribe: false,
             metadata: BTreeMap::new(),
         }
     }

@@ -48,6 +48,26 @@ macro_rules! stored_bytes {
     };
 }
 
+/// A field that can only be set, true for every number but zero.
+macro_rules! write_bool {
+    ($field:ident) => {
+        write_only(|o, v| {
+            o.$field = v.int()? != 0;
+            Ok(())
+        })
+    };
+}
+
+/// A field of bytes that can only be set.
+macro_rules! write_bytes {
+    ($field:ident) => {
+        write_only(|o, v| {
+            o.$field = v.bytes()?;
+            Ok(())
+        })
+    };
+}
+
 /// The socket options there are, in the order of their numbers.
 pub static OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -270,6 +290,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..engine(Direction::Get)
     },
     OptionSpec {
+        name: "ROUTER_MANDATORY",
+        number: number::ROUTER_MANDATORY,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: ROUTERS,
+        doc: "a message that cannot be routed is refused instead of dropped",
+        ..write_bool!(router_mandatory)
+    },
+    OptionSpec {
         name: "TCP_KEEPALIVE",
         number: number::TCP_KEEPALIVE,
         kind: Int { min: -1, max: 1 },
@@ -320,6 +350,26 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..stored_bool!(immediate)
     },
     OptionSpec {
+        name: "XPUB_VERBOSE",
+        number: number::XPUB_VERBOSE,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: XPUBS,
+        doc: "every subscription is passed on, not the first of its kind alone",
+        ..XPUB_VERBOSE
+    },
+    OptionSpec {
+        name: "ROUTER_RAW",
+        number: number::ROUTER_RAW,
+        kind: Truth,
+        default: "",
+        scope: AtEndpoint,
+        types: ROUTERS,
+        doc: "speaks plain TCP instead of ZMTP",
+        ..write_bool!(router_raw)
+    },
+    OptionSpec {
         name: "IPV6",
         number: number::IPV6,
         kind: Bool,
@@ -340,6 +390,56 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..read_only(|_| Value::Int(0))
     },
     OptionSpec {
+        name: "PROBE_ROUTER",
+        number: number::PROBE_ROUTER,
+        kind: Truth,
+        default: "",
+        scope: AtEndpoint,
+        types: PROBERS,
+        doc: "each new peer is sent an empty message",
+        ..write_bool!(probe_router)
+    },
+    OptionSpec {
+        name: "REQ_CORRELATE",
+        number: number::REQ_CORRELATE,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: REQS,
+        doc: "requests and replies carry a number",
+        ..write_bool!(req_correlate)
+    },
+    OptionSpec {
+        name: "REQ_RELAXED",
+        number: number::REQ_RELAXED,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: REQS,
+        doc: "a new request may follow one without reply",
+        ..write_bool!(req_relaxed)
+    },
+    OptionSpec {
+        name: "CONFLATE",
+        number: number::CONFLATE,
+        kind: Bool,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "only the newest message is kept",
+        ..stored_bool!(conflate)
+    },
+    OptionSpec {
+        name: "ROUTER_HANDOVER",
+        number: number::ROUTER_HANDOVER,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: ROUTERS,
+        doc: "a new peer takes a routing id over from the old one",
+        ..write_bool!(router_handover)
+    },
+    OptionSpec {
         name: "TOS",
         number: number::TOS,
         kind: Kind::at_least(0),
@@ -348,6 +448,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         types: All,
         doc: "IP_TOS and IPV6_TCLASS",
         ..stored!(tos, Int, int)
+    },
+    OptionSpec {
+        name: "CONNECT_ROUTING_ID",
+        number: number::CONNECT_ROUTING_ID,
+        kind: Bytes { min: 0, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: ROUTING,
+        doc: "names the peer of the next connect",
+        ..write_bytes!(connect_routing_id)
     },
     OptionSpec {
         name: "HANDSHAKE_IVL",
@@ -368,6 +478,39 @@ pub static OPTIONS: &[OptionSpec] = &[
         types: PUBLISHERS,
         doc: "wait for subscribers whose queue is full instead of dropping for them",
         ..XPUB_NODROP
+    },
+    OptionSpec {
+        name: "XPUB_MANUAL",
+        number: number::XPUB_MANUAL,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: XPUBS,
+        doc: "subscriptions are decided by the application",
+        ..XPUB_MANUAL
+    },
+    OptionSpec {
+        name: "XPUB_WELCOME_MSG",
+        number: number::XPUB_WELCOME_MSG,
+        kind: Bytes {
+            min: 0,
+            max: usize::MAX,
+        },
+        default: "",
+        scope: AtEndpoint,
+        types: XPUBS,
+        doc: "first message to each new subscriber",
+        ..write_bytes!(xpub_welcome_msg)
+    },
+    OptionSpec {
+        name: "STREAM_NOTIFY",
+        number: number::STREAM_NOTIFY,
+        kind: Bool,
+        default: "1",
+        scope: AtEndpoint,
+        types: STREAMS,
+        doc: "connects and disconnects show as empty messages",
+        ..stored_bool!(stream_notify)
     },
     OptionSpec {
         name: "INVERT_MATCHING",
@@ -411,6 +554,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         types: All,
         doc: "ms to wait for traffic after a heartbeat; unset it is HEARTBEAT_IVL",
         ..stored!(heartbeat_timeout, Int, int)
+    },
+    OptionSpec {
+        name: "XPUB_VERBOSER",
+        number: number::XPUB_VERBOSER,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: XPUBS,
+        doc: "every subscription and every cancellation is passed on",
+        ..XPUB_VERBOSER
     },
     OptionSpec {
         name: "CONNECT_TIMEOUT",
@@ -466,6 +619,36 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..METADATA
     },
     OptionSpec {
+        name: "ROUTER_NOTIFY",
+        number: number::ROUTER_NOTIFY,
+        kind: Int { min: 0, max: 3 },
+        default: "0",
+        scope: AtEndpoint,
+        types: ROUTERS,
+        doc: "1 connects, 2 disconnects show as empty messages; a sum",
+        ..stored!(router_notify, Int, int)
+    },
+    OptionSpec {
+        name: "XPUB_MANUAL_LAST_VALUE",
+        number: number::XPUB_MANUAL_LAST_VALUE,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: XPUBS,
+        doc: "manual, and the next message goes to the last subscriber alone",
+        ..XPUB_MANUAL_LAST_VALUE
+    },
+    OptionSpec {
+        name: "ONLY_FIRST_SUBSCRIBE",
+        number: number::ONLY_FIRST_SUBSCRIBE,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: XPUB_XSUB,
+        doc: "only a first part can be a subscription",
+        ..write_bool!(only_first_subscribe)
+    },
+    OptionSpec {
         name: "RECONNECT_STOP",
         number: number::RECONNECT_STOP,
         kind: Int { min: 0, max: 7 },
@@ -474,6 +657,32 @@ pub static OPTIONS: &[OptionSpec] = &[
         types: All,
         doc: "give up when 1 refused, 2 the handshake failed, 4 disconnected; a sum",
         ..stored!(reconnect_stop, Int, int)
+    },
+    OptionSpec {
+        name: "HELLO_MSG",
+        number: number::HELLO_MSG,
+        kind: Bytes {
+            min: 0,
+            max: usize::MAX,
+        },
+        default: "",
+        scope: AtEndpoint,
+        types: GREETERS,
+        doc: "first message on every connection",
+        ..write_bytes!(hello_msg)
+    },
+    OptionSpec {
+        name: "DISCONNECT_MSG",
+        number: number::DISCONNECT_MSG,
+        kind: Bytes {
+            min: 0,
+            max: usize::MAX,
+        },
+        default: "",
+        scope: AtEndpoint,
+        types: DISCONNECTERS,
+        doc: "delivered here when a peer that was accepted goes",
+        ..write_bytes!(disconnect_msg)
     },
     OptionSpec {
         name: "PRIORITY",
@@ -496,6 +705,29 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..stored!(busy_poll, Int, int)
     },
     OptionSpec {
+        name: "HICCUP_MSG",
+        number: number::HICCUP_MSG,
+        kind: Bytes {
+            min: 0,
+            max: usize::MAX,
+        },
+        default: "",
+        scope: AtEndpoint,
+        types: HICCUPERS,
+        doc: "delivered here when a connection that was made is lost",
+        ..write_bytes!(hiccup_msg)
+    },
+    OptionSpec {
+        name: "XSUB_VERBOSE_UNSUBSCRIBE",
+        number: number::XSUB_VERBOSE_UNSUBSCRIBE,
+        kind: Truth,
+        default: "",
+        scope: Live,
+        types: XSUBS,
+        doc: "every cancellation is sent to the publishers",
+        ..write_bool!(xsub_verbose_unsubscribe)
+    },
+    OptionSpec {
         name: "TOPICS_COUNT",
         number: number::TOPICS_COUNT,
         kind: Kind::at_least(0),
@@ -515,6 +747,53 @@ const PUB_SUB: Types = Only(&[
     SocketType::Xpub,
     SocketType::Xsub,
 ]);
+
+const ROUTERS: Types = Only(&[SocketType::Router]);
+const ROUTING: Types = Only(&[SocketType::Router, SocketType::Stream]);
+const PROBERS: Types = Only(&[SocketType::Req, SocketType::Dealer, SocketType::Router]);
+const REQS: Types = Only(&[SocketType::Req]);
+const XPUBS: Types = Only(&[SocketType::Xpub, SocketType::Pub]);
+const XSUBS: Types = Only(&[SocketType::Xsub, SocketType::Sub]);
+const XPUB_XSUB: Types = Only(&[
+    SocketType::Pub,
+    SocketType::Sub,
+    SocketType::Xpub,
+    SocketType::Xsub,
+]);
+const STREAMS: Types = Only(&[SocketType::Stream]);
+const GREETERS: Types = Only(&[
+    SocketType::Router,
+    SocketType::Dealer,
+    SocketType::Client,
+    SocketType::Server,
+    SocketType::Peer,
+]);
+const DISCONNECTERS: Types = Only(&[SocketType::Router, SocketType::Server, SocketType::Peer]);
+const HICCUPERS: Types = Only(&[SocketType::Dealer, SocketType::Client, SocketType::Peer]);
+
+/// The newest wish counts: verbose alone is not verboser.
+const XPUB_VERBOSE: OptionSpec = write_only(|o, v| {
+    o.xpub_verbose = v.int()? != 0;
+    o.xpub_verboser = false;
+    Ok(())
+});
+
+const XPUB_VERBOSER: OptionSpec = write_only(|o, v| {
+    o.xpub_verboser = v.int()? != 0;
+    o.xpub_verbose = o.xpub_verboser;
+    Ok(())
+});
+
+const XPUB_MANUAL: OptionSpec = write_only(|o, v| {
+    o.xpub_manual = v.int()? != 0;
+    Ok(())
+});
+
+const XPUB_MANUAL_LAST_VALUE: OptionSpec = write_only(|o, v| {
+    o.xpub_manual = v.int()? != 0;
+    o.xpub_manual_last_value = o.xpub_manual;
+    Ok(())
+});
 
 const IPV4ONLY: OptionSpec = both(
     |o| Value::from(!o.ipv6),

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Contexts.
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use ferromq_engine as engine;
+use ferromq_vocabulary::option::number;
+use ferromq_vocabulary::{Code, Value};
+
+use crate::boundary;
+use crate::errno::FAILED;
+use crate::handle::{self, Handled};
+
+/// A context behind its handle.
+pub(crate) struct Context(engine::Context);
+
+impl Handled for Context {
+    const KIND: u8 = 1;
+    const WRONG: Code = Code::Fault;
+}
+
+/// The context of a handle. It is not held meanwhile: contexts serialise by themselves.
+pub(crate) fn of(context: *mut c_void) -> Result<engine::Context, Code> {
+    handle::with(context, |context: &mut Context| Ok(context.0.clone()))
+}
+
+/// Makes a context. Its threads start with the first socket.
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_ctx_new() -> *mut c_void {
+    boundary::call(ptr::null_mut(), || {
+        handle::insert(Box::new(Context(engine::Context::new())))
+    })
+}
+
+/// Ends a context: waits until its sockets are closed and have delivered what they linger for.
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
+    boundary::answer(|| {
+        of(context)?.terminate_interruptibly()?;
+        // Another thread may have ended it at the same time.
+        drop(handle::remove::<Context>(context));
+        Ok(())
+    })
+}
+
+/// Makes all calls on the context's sockets return ETERM.
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_ctx_shutdown(context: *mut c_void) -> c_int {
+    boundary::answer(|| {
+        of(context)?.shutdown();
+        Ok(())
+    })
+}
+
+/// Sets an option of a context to a number.
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_ctx_set(context: *mut c_void, option: c_int, value: c_int) -> c_int {
+    boundary::answer(|| set(&of(context)?, option, Value::Int(value)))
+}
+
+/// Sets an option of a context to a number or a text.
+///
+/// `value` leads to `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_ctx_set_ext(
+    context: *mut c_void,
+    option: c_int,
+    value: *const c_void,
+    length: usize,
+) -> c_int {
+    boundary::answer(|| {
+        let context = of(context)?;
+        if value.is_null() {
+            return Err(Code::Invalid);
+        }
+        // SAFETY: as the caller promises.
+        let bytes = unsafe { std::slice::from_raw_parts(value.cast::<u8>(), length) };
+        let text = option == number::context::THREAD_NAME_PREFIX
+            && bytes.iter().all(|byte| byte.is_ascii_graphic());
+        let value = match <[u8; 4]>::try_from(bytes) {
+            Ok(number) if !text => Value::Int(int_of(number)),
+            _ if text => Value::from(bytes),
+            _ => return Err(Code::Invalid),
+        };
+        set(&context, option, value)
+    })
+}
+
+/// Reads an option of a context that is a number.
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_ctx_get(context: *mut c_void, option: c_int) -> c_int {
+    boundary::call(FAILED, || match get(&of(context)?, option)? {
+        Value::Int(value) => Ok(value),
+        // A prefix may have been set as a number.
+        Value::Bytes(text) => Ok(std::str::from_utf8(&text)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)),
+        _ => Err(Code::Invalid),
+    })
+}
+
+/// Reads an option of a context.
+///
+/// `value` leads to room for `*length` bytes; `*length` becomes the length of the value.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_ctx_get_ext(
+    context: *mut c_void,
+    option: c_int,
+    value: *mut c_void,
+    length: *mut usize,
+) -> c_int {
+    boundary::answer(|| {
+        let context = of(context)?;
+        if value.is_null() || length.is_null() {
+            return Err(Code::Fault);
+        }
+        let found = match get(&context, option)? {
+            Value::Int(number) => bytes_of(number).to_vec(),
+            Value::Bytes(text) => text,
+            _ => return Err(Code::Invalid),
+        };
+        // SAFETY: the caller's place for the length.
+        let length = unsafe { &mut *length };
+        if *length < found.len() {
+            return Err(Code::Invalid);
+        }
+        // SAFETY: the caller's room, as long as it says, and longer than what is copied.
+        unsafe { ptr::copy_nonoverlapping(found.as_ptr(), value.cast(), found.len()) };
+        *length = found.len();
+        Ok(())
+    })
+}
+
+fn set(context: &engine::Context, option: c_int, value: Value) -> Result<(), Code> {
+    context.options(|options| Ok(options.set(option, value)?))
+}
+
+fn get(context: &engine::Context, option: c_int) -> Result<Value, Code> {
+    context.options(|options| Ok(options.get(option)?))
+}
+
+/// A number as it lies in the memory of this machine.
+#[expect(clippy::host_endian_bytes, reason = "memory of this process, not a wire")]
+pub(crate) fn bytes_of(number: i32) -> [u8; 4] {
+    number.to_ne_bytes()
+}
+
+/// As [`bytes_of`], the other way round.
+#[expect(clippy::host_endian_bytes, reason = "memory of this process, not a wire")]
+pub(crate) fn int_of(bytes: [u8; 4]) -> i32 {
+    i32::from_ne_bytes(bytes)
+}

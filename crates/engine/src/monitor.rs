@@ -5,6 +5,7 @@
 //! events go and are counted.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -89,6 +90,16 @@ impl MonitorEvents {
 pub(crate) struct Monitor {
     watched: AtomicBool,
     posts: Mutex<Vec<Arc<Post>>>,
+    sink: Mutex<Option<Sink>>,
+}
+
+/// Is called with each event, in the thread that reports it; it must not wait.
+pub(crate) struct Sink(Box<dyn FnMut(&MonitorEvent) + Send>);
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
+    }
 }
 
 impl Monitor {
@@ -97,6 +108,19 @@ impl Monitor {
         self.posts().push(Arc::clone(&post));
         self.watched.store(true, Release);
         MonitorEvents { post }
+    }
+
+    /// Has each event from now on told to a function, in place of the last one, which is told the
+    /// end. None: only that.
+    pub(crate) fn tell_to(&self, sink: Option<Box<dyn FnMut(&MonitorEvent) + Send>>) {
+        let mut place = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut old) = place.take() {
+            (old.0)(&MonitorEvent::new(Event::MonitorStopped, "", ""));
+        }
+        *place = sink.map(Sink);
+        if place.is_some() {
+            self.watched.store(true, Release);
+        }
     }
 
     fn posts(&self) -> MutexGuard<'_, Vec<Arc<Post>>> {
@@ -109,6 +133,9 @@ impl Monitor {
             return;
         }
         let event = event();
+        if let Some(sink) = &mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner) {
+            (sink.0)(&event);
+        }
         let mut posts = self.posts();
         // A monitor that was dropped holds the only other reference no more.
         posts.retain(|post| Arc::strong_count(post) > 1);
@@ -124,6 +151,7 @@ impl Monitor {
     }
 
     pub(crate) fn close(&self) {
+        self.tell_to(None);
         self.report(|| MonitorEvent::new(Event::MonitorStopped, "", ""));
         for post in self.posts().drain(..) {
             post.queue().closed = true;

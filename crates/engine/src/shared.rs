@@ -2,10 +2,11 @@
 //! What others may touch of a socket: its wake slot, its mailbox, and what I/O threads need.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::io;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ferromq_os::epoll::{Epoll, Interest};
 use ferromq_os::event_fd::EventFd;
@@ -65,6 +66,15 @@ pub(crate) struct Subscriptions {
     live: Vec<Arc<Connection>>,
 }
 
+/// See [`Socket::on_news`](crate::Socket::on_news).
+struct Listener(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct SocketShared {
     pub(crate) id: u64,
@@ -85,6 +95,7 @@ pub(crate) struct SocketShared {
     pub(crate) terminated: AtomicBool,
     pub(crate) closed: AtomicBool,
     pub(crate) monitor: Monitor,
+    listener: OnceLock<Listener>,
     /// Messages that were queued when their connection ended for good.
     pub(crate) undelivered: Arc<AtomicU64>,
     pub(crate) sleepers: Sleepers,
@@ -124,6 +135,7 @@ impl SocketShared {
             terminated: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             monitor: Monitor::default(),
+            listener: OnceLock::new(),
             undelivered: Arc::default(),
             sleepers: Sleepers::default(),
             harvested: Mutex::new(Vec::new()),
@@ -134,10 +146,19 @@ impl SocketShared {
     pub(crate) fn tell(&self, news: News) {
         self.news.post(news);
         self.wake.post_news();
+        if let Some(listener) = self.listener.get() {
+            (listener.0)();
+        }
         if self.closed.load(SeqCst) {
             // Nobody will look; what the news hold must not live for ever.
             drop(self.news.take_all());
         }
+    }
+
+    /// Has a function called with each piece of news.
+    pub(crate) fn listen(&self, listener: Box<dyn Fn() + Send + Sync>) {
+        // The first one stays.
+        drop(self.listener.set(Listener(listener)));
     }
 
     /// The context ends: every call returns.

@@ -16,14 +16,24 @@
     reason = "the safety contract of each function is the C interface's, in its manual page"
 )]
 
+pub mod atomic_counter;
 pub mod boundary;
 pub mod context;
+pub mod curve;
 pub mod errno;
 pub mod handle;
+pub mod has;
 pub mod legacy;
 pub mod message;
+pub mod monitor;
 pub mod option;
 pub mod poll;
+pub mod poller;
+pub mod proxy;
 pub mod recv;
 pub mod send;
 pub mod socket;
+pub mod stopwatch;
+pub mod thread;
+pub mod timers;
+pub mod z85;

@@ -26,7 +26,7 @@ use std::time::Instant;
 use ferromq_os::{clock, thread};
 use ferromq_pattern::{AnyPattern, Pattern};
 use ferromq_pipe::{PipeId, Pipes};
-use ferromq_vocabulary::{Code, SocketOptions, SocketType};
+use ferromq_vocabulary::{MonitorEvent, Code, SocketOptions, SocketType};
 
 use crate::command::{Linger, Order};
 use crate::connection::Connection;
@@ -229,6 +229,20 @@ impl Socket {
     #[must_use]
     pub fn monitor(&self) -> MonitorEvents {
         self.shared.monitor.open()
+    }
+
+    /// Has a function called with each event of this socket's connections from now on, in place of
+    /// the last such function, which is told that it ends. It is called in the thread where the
+    /// event happens, mostly an I/O thread, and must not wait. `None` only ends the last one.
+    pub fn monitor_to(&self, sink: Option<Box<dyn FnMut(&MonitorEvent) + Send>>) {
+        self.shared.monitor.tell_to(sink);
+    }
+
+    /// Has a function called whenever there are news for this socket: a peer in this process has
+    /// come, say. It is called in any thread, with locks held: it must neither wait nor close the
+    /// socket. Only the first one counts.
+    pub fn on_news(&self, listener: Box<dyn Fn() + Send + Sync>) {
+        self.shared.listen(listener);
     }
 
     /// How many peers it has, connected or awaited.

@@ -18,6 +18,8 @@ pub struct PeerStatistics {
     pub bytes_sent: u64,
     /// Of those messages, how many wait for the peer.
     pub messages_waiting: u64,
+    /// Whole messages that wait to be received, as far as they have been read.
+    pub messages_readable: u64,
     /// Messages received by the application.
     pub messages_received: u64,
     /// Bytes received by the application.
@@ -45,11 +47,16 @@ impl Socket {
                 || pipe.reader.bytes(),
                 |wire| wire.connection.bytes_in.load(Relaxed),
             );
+            let messages_readable = match link.and_then(Link::wire) {
+                Some(wire) => wire.connection.wait_rx().fill.waiting(),
+                None => u64::from(pipe.reader.is_ready()),
+            };
             all.push(PeerStatistics {
                 routing_id: pipe.peer.routing_id.clone(),
                 messages_sent: pipe.writer.messages(),
                 bytes_sent: pipe.writer.bytes(),
                 messages_waiting: pipe.writer.messages() - pipe.writer.taken(),
+                messages_readable,
                 messages_received: pipe.reader.taken(),
                 bytes_received: pipe.reader.bytes(),
                 bytes_read,

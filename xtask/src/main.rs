@@ -9,6 +9,7 @@
 )]
 
 mod code;
+mod conformance;
 mod duplicates;
 mod layers;
 mod run;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
 fn perform(word: &str, rest: &[String]) -> Result<()> {
     match word {
         "test" => return test::run(&test::Arguments::parse(rest)?),
+        "conformance" => return conformance::run(rest),
         "setup" => return setup::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
@@ -93,6 +95,7 @@ cargo xtask WORD
   loom [--full]          the models of the lock-free structures
   fuzz-smoke             every committed fuzzing input is replayed
   interop                the matrix against the real libzmq, shown and in target/interop-*.md
+  conformance [FILTER]   libzmq's own test programs on our library; --library PATH: on that one
   deny                   licences and sources of dependencies (skipped without cargo-deny)
   duplicates             no dependency is there in two versions
   setup [--unpack]       installs what the tests need; --unpack: into target/, as without root

@@ -27,6 +27,7 @@ pub mod legacy;
 pub mod message;
 pub mod monitor;
 pub mod option;
+pub mod peer;
 pub mod poll;
 pub mod poller;
 pub mod proxy;

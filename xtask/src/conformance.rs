@@ -93,20 +93,21 @@ impl Overlay {
     fn make(vendor: &Path, library: &Path) -> Result<Self> {
         let folder = workspace::target().join("conformance");
         let lib = folder.join("lib");
-        for name in ["include", "src", "lib", "bin", "obj"] {
+        for name in ["include", "src", "tests", "lib", "bin", "obj"] {
             fs::create_dir_all(folder.join(name))?;
         }
-        for name in ["tests", "external"] {
-            link(&vendor.join(name), &folder.join(name))?;
-        }
+        link(&vendor.join("external"), &folder.join("external"))?;
         let headers = workspace::root().join("crates/libzmq/include");
         for header in ["zmq.h", "zmq_utils.h"] {
             if headers.join(header).exists() {
                 link(&headers.join(header), &folder.join("include").join(header))?;
             }
         }
-        for entry in fs::read_dir(vendor.join("src"))?.flatten() {
-            link(&entry.path(), &folder.join("src").join(entry.file_name()))?;
+        // Each by itself: what they include as `../include/zmq.h` is to be ours.
+        for name in ["src", "tests"] {
+            for entry in fs::read_dir(vendor.join(name))?.flatten() {
+                link(&entry.path(), &folder.join(name).join(entry.file_name()))?;
+            }
         }
         // As libzmq's own configuration would write it here.
         fs::write(folder.join("src/platform.hpp"), PLATFORM)?;

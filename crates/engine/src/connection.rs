@@ -16,6 +16,7 @@ use ferromq_pipe::{Arming, Drain, Fill, FillFault, Finished, Guard, SLICES, TryL
 
 use crate::io::IoHandle;
 use crate::policy::{Dice, Policy};
+use crate::raw::Unframer;
 use crate::tuning::VISIT_BYTES;
 
 /// A connection's way out, under its lock.
@@ -27,6 +28,8 @@ pub(crate) struct Tx {
     /// Commands on their way, and how far they have gone.
     control: Vec<u8>,
     control_sent: usize,
+    /// Where the peer speaks plain bytes.
+    raw: Option<Unframer>,
 }
 
 /// A connection's way in, under its lock.
@@ -86,6 +89,8 @@ pub(crate) struct Connection {
     /// Of the socket: messages that were queued when their connection ended for good.
     undelivered: Arc<AtomicU64>,
     dice: Dice,
+    /// Plain bytes instead of frames.
+    pub(crate) raw: bool,
 }
 
 impl Drop for Connection {
@@ -104,8 +109,10 @@ impl Connection {
         receive_limit: u64,
         policy: Policy,
         undelivered: Arc<AtomicU64>,
+        raw: bool,
     ) -> Self {
         Self {
+            raw,
             id,
             io,
             tx: TryLock::new(Tx {
@@ -113,6 +120,7 @@ impl Connection {
                 stream: None,
                 control: Vec::new(),
                 control_sent: 0,
+                raw: raw.then(Unframer::default),
             }),
             rx: TryLock::new(Rx {
                 fill,
@@ -175,6 +183,7 @@ impl Connection {
         tx.control_sent < tx.control.len()
             || self.lane_waiting.load(Acquire)
             || !tx.drain.is_drained()
+            || tx.raw.as_ref().is_some_and(|raw| !raw.plain().is_empty())
     }
 
     /// Whether commands wait that no message would carry along.
@@ -187,6 +196,9 @@ impl Connection {
         let Some(stream) = tx.stream.clone() else {
             return Pumped::Offline;
         };
+        if tx.raw.is_some() {
+            return self.pump_raw(tx, &stream);
+        }
         let mut moved = 0;
         loop {
             if tx.drain.is_at_boundary() || tx.control_sent < tx.control.len() {
@@ -223,6 +235,38 @@ impl Connection {
                     Pumped::Drained
                 };
             }
+        }
+    }
+
+    /// Writes the bodies of the frames alone.
+    fn pump_raw(&self, tx: &mut Tx, stream: &Stream) -> Pumped {
+        let Tx { drain, raw, .. } = tx;
+        let Some(raw) = raw else {
+            return Pumped::Drained;
+        };
+        let mut moved = 0;
+        loop {
+            while !raw.plain().is_empty() {
+                let rest = raw.plain();
+                match stream.send(&rest[..self.dice.cut(rest.len())]) {
+                    Ok(sent) => raw.written(sent),
+                    Err(error) => return self.not_written(&error),
+                }
+            }
+            let mut pieces = [IoSlice::new(&[]); SLICES];
+            let (count, bytes) = drain.slices(&mut pieces);
+            if bytes == 0 {
+                self.blocked.store(false, Relaxed);
+                return Pumped::Drained;
+            }
+            if moved >= VISIT_BYTES {
+                return Pumped::Paused;
+            }
+            for piece in &pieces[..count] {
+                raw.feed(piece);
+            }
+            drain.accept(bytes);
+            moved += bytes;
         }
     }
 
@@ -321,6 +365,9 @@ impl Connection {
         tx.control = Vec::new();
         tx.control_sent = 0;
         tx.drain.resume();
+        if let Some(raw) = &mut tx.raw {
+            *raw = Unframer::default();
+        }
         let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
         lane.clear();
         self.lane_waiting.store(false, Release);

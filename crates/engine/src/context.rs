@@ -38,10 +38,18 @@ struct Life {
     started: bool,
     sockets: HashMap<u64, Weak<SocketShared>>,
     /// Connections and listeners that I/O threads still have, by socket.
-    sessions: HashMap<u64, usize>,
+    sessions: HashMap<u64, Sessions>,
     terminated: bool,
     /// Rung at each step towards the end, for who waits for it interruptibly.
     end_bell: Option<Arc<EventFd>>,
+}
+
+/// What I/O threads still have of a socket.
+#[derive(Debug, Default)]
+struct Sessions {
+    count: usize,
+    /// The socket, once it has closed: its monitor ends with the last of them.
+    closed: Option<Arc<SocketShared>>,
 }
 
 #[derive(Debug)]
@@ -280,18 +288,25 @@ impl ContextShared {
 
     /// An I/O thread is about to have one more connection or listener of this socket.
     pub(crate) fn session_began(&self, socket: u64) {
-        *self.life().sessions.entry(socket).or_insert(0) += 1;
+        self.life().sessions.entry(socket).or_default().count += 1;
     }
 
     pub(crate) fn session_ended(&self, socket: u64) {
+        let mut closed = None;
         let mut life = self.life();
-        if let Some(count) = life.sessions.get_mut(&socket) {
-            *count -= 1;
-            if *count == 0 {
-                life.sessions.remove(&socket);
+        if let Some(sessions) = life.sessions.get_mut(&socket) {
+            sessions.count -= 1;
+            if sessions.count == 0 {
+                closed = life
+                    .sessions
+                    .remove(&socket)
+                    .and_then(|sessions| sessions.closed);
             }
         }
         drop(life);
+        if let Some(closed) = closed {
+            closed.monitor.close();
+        }
         self.tell_of_end();
     }
 
@@ -317,11 +332,27 @@ impl ContextShared {
         }
     }
 
-    pub(crate) fn socket_closed(&self, id: u64, linger_to: Vec<(Arc<IoHandle>, Order)>) {
+    pub(crate) fn socket_closed(
+        &self,
+        socket: &Arc<SocketShared>,
+        linger_to: Vec<(Arc<IoHandle>, Order)>,
+    ) {
+        let mut life = self.life();
+        let last = match life.sessions.get_mut(&socket.id) {
+            Some(sessions) => {
+                sessions.closed = Some(Arc::clone(socket));
+                false
+            }
+            None => true,
+        };
+        drop(life);
+        if last {
+            socket.monitor.close();
+        }
         for (io, order) in linger_to {
             io.post(order);
         }
-        self.life().sockets.remove(&id);
+        self.life().sockets.remove(&socket.id);
         self.tell_of_end();
     }
 

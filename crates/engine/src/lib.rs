@@ -19,6 +19,7 @@ mod monitor;
 mod policy;
 mod poll;
 mod proxy;
+mod raw;
 mod shared;
 mod socket;
 mod transport;

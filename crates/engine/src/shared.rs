@@ -116,7 +116,7 @@ impl SocketShared {
         let reads_itself =
             // An XPUB that only sends must learn of subscriptions, too.
             socket_type.receives()
-                && socket_type != SocketType::Xpub
+                && !matches!(socket_type, SocketType::Xpub | SocketType::Stream)
                 && policy != Policy::IoOnly
                 && epoll.as_pollable().is_some();
         Ok(Self {

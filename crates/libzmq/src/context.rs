@@ -76,8 +76,13 @@ pub unsafe extern "C" fn zmq_ctx_set_ext(
         }
         // SAFETY: as the caller promises.
         let bytes = unsafe { std::slice::from_raw_parts(value.cast::<u8>(), length) };
-        let text = option == number::context::THREAD_NAME_PREFIX
-            && bytes.iter().all(|byte| byte.is_ascii_graphic());
+        let is_prefix = option == number::context::THREAD_NAME_PREFIX;
+        let bytes = match bytes {
+            // C programs like to count the NUL.
+            [text @ .., 0] if is_prefix && text.iter().all(u8::is_ascii_graphic) => text,
+            other => other,
+        };
+        let text = is_prefix && bytes.iter().all(u8::is_ascii_graphic);
         let value = match <[u8; 4]>::try_from(bytes) {
             Ok(number) if !text => Value::Int(int_of(number)),
             _ if text => Value::from(bytes),

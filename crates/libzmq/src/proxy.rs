@@ -91,7 +91,9 @@ impl Proxy {
                 ready(self.back.socket)?
             };
             let both = event::IN | event::OUT;
-            let there = !self.paused && (front & event::IN) | (back & event::OUT) == both;
+            // A single socket answers itself: a REP has room only when it has been asked.
+            let room = if same { event::OUT } else { back & event::OUT };
+            let there = !self.paused && (front & event::IN) | room == both;
             let here = !self.paused && !same && (back & event::IN) | (front & event::OUT) == both;
             if there {
                 pass_on(&mut self.front, &mut self.back, self.capture)?;
@@ -107,9 +109,10 @@ impl Proxy {
 
     /// Waits for what is missing: input where there is none, and room where there is input for it.
     fn wait(&self, front: c_short, back: c_short) -> Result<(), Code> {
+        let same = self.front.socket == self.back.socket;
         let missing = |own: c_short, other: c_short| {
             let input = event::IN & !own;
-            let room = if other & event::IN != 0 {
+            let room = if other & event::IN != 0 && !same {
                 event::OUT & !own
             } else {
                 0
@@ -123,7 +126,7 @@ impl Proxy {
             revents: 0,
         };
         let mut items = vec![item(self.front.socket, missing(front, back))];
-        if self.front.socket != self.back.socket {
+        if !same {
             items.push(item(self.back.socket, missing(back, front)));
         }
         if !self.control.is_null() {
@@ -198,7 +201,8 @@ fn send(socket: *mut c_void, message: &mut Message, more: bool) -> Result<(), Co
 /// Passes messages on as long as there are some, and room for them.
 fn pass_on(from: &mut Side, to: &mut Side, capture: *mut c_void) -> Result<(), Code> {
     for round in 0..BURST {
-        if round > 0 && ready(to.socket)? & event::OUT == 0 {
+        let same = from.socket == to.socket;
+        if round > 0 && !same && ready(to.socket)? & event::OUT == 0 {
             return Ok(());
         }
         loop {

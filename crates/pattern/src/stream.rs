@@ -188,6 +188,11 @@ impl Pattern for Stream {
         self.notify = options.stream_notify;
     }
 
+    /// The connection is lost and will come back.
+    fn deliver(&mut self, id: PipeId, _: Message) {
+        self.tell(id);
+    }
+
     fn find_peer(&self, routing_id: &[u8]) -> Option<PipeId> {
         self.routes.find(routing_id)
     }

@@ -10,7 +10,7 @@ use ferromq_os::epoll::Interest;
 use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::stream::Stream;
 use ferromq_pipe::FillFault;
-use ferromq_vocabulary::{DisconnectReason, Event, ProtocolError};
+use ferromq_vocabulary::{DisconnectReason, Event, ProtocolError, SocketType};
 
 use super::greeting::reason_of;
 use super::session::{Closing, State};
@@ -154,7 +154,8 @@ impl IoThread {
             self.end_for_application(id);
         } else if was_ready
             && let Some(session) = self.sessions.get(&id)
-            && !session.options.hiccup_msg.is_empty()
+            && (!session.options.hiccup_msg.is_empty()
+                || session.socket.socket_type == SocketType::Stream)
         {
             session.socket.tell(News::Hiccup { id });
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ferromq_message::MetadataBuilder;
 use ferromq_os::epoll::Interest;
 use ferromq_pipe::{Peer, Pipe, inbound, outbound};
-use ferromq_vocabulary::{DisconnectReason, Event, MonitorEvent};
+use ferromq_vocabulary::{DisconnectReason, Event, MonitorEvent, SocketType};
 use ferromq_zmtp::handshake::{self, Fault, Handshake, Local, Version};
 use ferromq_zmtp::heartbeat::Heartbeat;
 
@@ -28,6 +28,16 @@ impl IoThread {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
+        if session.socket.socket_type == SocketType::Stream {
+            let peer = handshake::Peer {
+                version: Version::V3_1,
+                socket_type: None,
+                routing_id: Vec::new(),
+                properties: Default::default(),
+            };
+            self.begin_traffic(id, &peer, &[]);
+            return;
+        }
         let mut local = Local::new(session.socket.socket_type);
         local.routing_id.clone_from(&session.options.routing_id);
         let metadata = session.options.metadata.iter();
@@ -153,6 +163,16 @@ impl IoThread {
 
     /// The handshake is over: traffic flows from here on.
     fn ready(&mut self, id: u64, rest: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let State::Greeting(handshake) = std::mem::replace(&mut session.state, State::Ready) else {
+            return;
+        };
+        self.begin_traffic(id, &handshake.into_peer(), rest);
+    }
+
+    fn begin_traffic(&mut self, id: u64, peer: &handshake::Peer, rest: &[u8]) {
         let now = self.now;
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -160,17 +180,15 @@ impl IoThread {
         let Some(stream) = session.stream.clone() else {
             return;
         };
-        let State::Greeting(handshake) = std::mem::replace(&mut session.state, State::Ready) else {
-            return;
-        };
+        session.state = State::Ready;
         session.handshake_deadline = None;
-        let peer = handshake.into_peer();
+        let raw = session.socket.socket_type == SocketType::Stream;
         session.peer_routing_id = Some(peer.routing_id.clone());
         // Who closes waits for nobody's heart.
-        session.heartbeat = (session.closing.is_none() && session.options.heartbeat_ivl > 0)
+        session.heartbeat = (!raw && session.closing.is_none() && session.options.heartbeat_ivl > 0)
             .then(|| Box::new(heartbeat(&session.options, now)));
 
-        let known = describe(session, &peer, stream.as_raw_fd());
+        let known = describe(session, peer, stream.as_raw_fd());
         let mut fresh = None;
         let connection = match &session.connection {
             Some(connection) => Arc::clone(connection),
@@ -202,11 +220,12 @@ impl IoThread {
             None => socket.tell(News::Ready { id, peer: known }),
         }
         // Whoever has seen this can send to the peer.
-        if let Some(session) = self.sessions.get(&id) {
+        if let Some(session) = self.sessions.get(&id).filter(|_| !raw) {
             session.report(Event::HandshakeSucceeded, None);
         }
         let mut preamble = Vec::new();
         if let Some(session) = self.sessions.get(&id)
+            && !raw
             && !session.options.hello_msg.is_empty()
         {
             append_message(&session.options.hello_msg, &mut preamble);
@@ -329,6 +348,7 @@ pub(crate) fn make_pipe(
         receive.unwrap_or(u64::MAX),
         socket.policy,
         Arc::clone(&socket.undelivered),
+        socket.socket_type == SocketType::Stream,
     );
     let send = u64::try_from(options.sndhwm).unwrap_or(0);
     (connection, Pipe::new(writer, reader, peer, send))

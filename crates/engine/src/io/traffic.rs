@@ -22,6 +22,7 @@ use crate::command::News;
 use crate::connection::{Absorbed, Connection, Pumped};
 use crate::policy::Policy;
 use crate::shared::SocketShared;
+use crate::raw::MOST_READ;
 use crate::tuning::{READ_TICK, SCRATCH, VISIT_BYTES, YIELD_US};
 
 impl IoThread {
@@ -379,6 +380,7 @@ impl IoThread {
             }
             let room = usize::try_from(limit - waiting).unwrap_or(usize::MAX);
             let most = room.saturating_mul(rx.fill.mean_size()).clamp(64, SCRATCH);
+            let most = if connection.raw { MOST_READ } else { most };
             match connection.read(&stream, &mut self.scratch[..most]) {
                 Ok((0, _)) => break Absorbed::Ended(None),
                 Ok((read, _)) => {
@@ -587,6 +589,12 @@ fn absorb(
     bytes: &[u8],
     ttl: &mut Option<u16>,
 ) -> Result<(), FillFault> {
+    if connection.raw {
+        // A read is a message.
+        let (header, len) = ferromq_message::frame::encode(0, bytes.len());
+        fill.absorb(&header[..len], &mut |_| {})?;
+        return fill.absorb(bytes, &mut |_| {});
+    }
     fill.absorb(bytes, &mut |seen| answer(seen, connection, ttl))
 }
 

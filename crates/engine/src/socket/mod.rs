@@ -358,8 +358,7 @@ impl Socket {
             .collect();
         self.shared.closed.store(true, SeqCst);
         drop(self.shared.news.take_all());
-        self.shared.monitor.close();
-        self.context.socket_closed(socket, orders);
+        self.context.socket_closed(&self.shared, orders);
     }
 }
 

@@ -205,23 +205,21 @@ impl Socket {
                 link.peer = link.tie.other(&self.shared);
                 come = link.peer.is_some();
             }
-            let is_connecter = link.tie.connecter.id == self.shared.id;
-            let boost = if is_connecter {
-                link.tie.take_boost()
-            } else {
-                None
-            };
-            let closed = link.tie.is_closed();
+            let tie = Arc::clone(&link.tie);
+            let closed = tie.is_closed();
             let peer = link.peer.clone();
             if come {
                 let routing_id = link.tie.binder_id();
                 self.introduce(id, routing_id);
             }
-            if let (Some(limit), Some(pipe)) = (boost, self.pipes.get_mut(id)) {
-                pipe.set_high_water_mark(limit);
-                self.pattern.writable(id);
+            if let Some(pipe) = self.pipes.get_mut(id) {
+                let limit = tie.limit(pipe.peer.connected);
+                if limit != pipe.limit() && pipe.limit() != 0 {
+                    pipe.set_high_water_mark(limit);
+                    self.pattern.writable(id);
+                }
             }
-            if let (Some(_), Some(peer)) = (boost, peer) {
+            if let (true, Some(peer)) = (come, peer) {
                 // What was sent before the name was bound has been waiting for this.
                 peer.wake.notify(ferromq_pipe::interest::IN);
             }

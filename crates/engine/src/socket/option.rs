@@ -9,6 +9,8 @@ use ferromq_vocabulary::option::{Direction, OptionKey, number};
 use ferromq_vocabulary::{Code, OptionError, SocketOptions, SocketType, Value};
 
 use super::Socket;
+use crate::command::News;
+use crate::transport::inproc::Marks;
 use super::link::Link;
 use super::sending::code_of;
 
@@ -65,8 +67,17 @@ impl Socket {
         let (send, receive) = (mark(self.options.sndhwm), mark(self.options.rcvhwm));
         let ids: Vec<_> = self.pipes.ids().collect();
         for id in ids {
-            let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
-                continue;
+            let wire = match self.links.get(id.index()) {
+                Some(Some(Link::Wire(wire))) => wire,
+                Some(Some(Link::Inproc(link))) => {
+                    let connected = self.pipes.get(id).is_some_and(|pipe| pipe.peer.connected);
+                    link.tie.change_marks(connected, Marks { send, receive });
+                    if let Some(peer) = &link.peer {
+                        peer.tell(News::CheckTies);
+                    }
+                    continue;
+                }
+                _ => continue,
             };
             let limit = if receive == 0 { u64::MAX } else { receive };
             wire.connection.receive_limit.store(limit, Relaxed);
@@ -75,6 +86,9 @@ impl Socket {
                 wire.connection.send_limit.store(pipe.limit(), Relaxed);
             }
             self.pattern.writable(id);
+        }
+        if self.inproc_pipes > 0 {
+            self.check_ties();
         }
     }
 
@@ -85,6 +99,11 @@ impl Socket {
     #[expect(single_use_lifetimes, reason = "anonymous ones are unstable here")]
     pub fn get_option<'a>(&mut self, key: impl Into<OptionKey<'a>>) -> Result<Value, Code> {
         self.check_alive()?;
+        let key = key.into();
+        if key == OptionKey::Number(number::ROUTER_NOTIFY) {
+            // Others have none, and say so.
+            return Ok(Value::Int(self.options.router_notify));
+        }
         let spec =
             SocketOptions::find_for(self.socket_type(), key).map_err(|_unknown| Code::Invalid)?;
         if spec.direction == Direction::Set {
@@ -92,6 +111,7 @@ impl Socket {
         }
         Ok(match spec.number {
             number::RCVMORE => Value::Int(i32::from(self.receive_more)),
+            number::THREAD_SAFE => Value::from(self.socket_type().is_thread_safe()),
             number::TYPE => Value::Int(self.socket_type().number()),
             number::ROUTING_ID if self.socket_type() == SocketType::Stream => {
                 Value::Bytes(self.last_routing_id.clone())

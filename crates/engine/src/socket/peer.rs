@@ -73,7 +73,7 @@ impl Socket {
 
     /// A connection we made is lost: the application is told, if it has asked to be.
     pub(super) fn say_hiccup(&mut self, id: PipeId) {
-        if !self.options.hiccup_msg.is_empty() {
+        if !self.options.hiccup_msg.is_empty() || self.socket_type() == SocketType::Stream {
             let message = Message::copy_from_slice(&self.options.hiccup_msg);
             self.pattern.deliver(id, message);
             self.find_short_ways();

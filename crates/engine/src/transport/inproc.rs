@@ -19,8 +19,8 @@ pub(crate) struct Tie {
     pub(crate) connecter: Arc<SocketShared>,
     binder: Mutex<Option<(Arc<SocketShared>, Vec<u8>)>>,
     closed: AtomicBool,
-    /// What the binder's high-water marks add to the connecter's limit; 0 is no limit.
-    boost: Mutex<Option<u64>>,
+    /// The high-water marks of both, the binder's as soon as there is one.
+    marks: Mutex<(Marks, Option<Marks>)>,
 }
 
 impl Tie {
@@ -50,12 +50,27 @@ impl Tie {
             .map_or_else(Vec::new, |(_, routing_id)| routing_id.clone())
     }
 
-    /// The limit of the connecter's queue, once, when it has become known.
-    pub(crate) fn take_boost(&self) -> Option<u64> {
-        self.boost
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    fn marks(&self) -> MutexGuard<'_, (Marks, Option<Marks>)> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many messages fit into the queue that begins at one side; 0 is no limit.
+    pub(crate) fn limit(&self, connecter: bool) -> u64 {
+        match (connecter, *self.marks()) {
+            (true, (connecter, Some(binder))) => Marks::sum(connecter.send, binder.receive),
+            (false, (connecter, Some(binder))) => Marks::sum(binder.send, connecter.receive),
+            (_, (connecter, None)) => connecter.send,
+        }
+    }
+
+    /// One side has other high-water marks.
+    pub(crate) fn change_marks(&self, connecter: bool, marks: Marks) {
+        let mut both = self.marks();
+        if connecter {
+            both.0 = marks;
+        } else {
+            both.1 = Some(marks);
+        }
     }
 
     /// The other socket.
@@ -105,7 +120,6 @@ pub(crate) struct Greeting {
 struct Waiting {
     pipe: Pipe,
     tie: Arc<Tie>,
-    marks: Marks,
 }
 
 #[derive(Debug, Default)]
@@ -182,13 +196,12 @@ impl Registry {
             connecter: Arc::clone(socket),
             binder: Mutex::new(None),
             closed: AtomicBool::new(false),
-            boost: Mutex::new(None),
+            marks: Mutex::new((marks, None)),
         });
         let theirs = Pipe::new(their_out, their_in, own, marks.receive);
         let waiting = Waiting {
             pipe: theirs,
             tie: Arc::clone(&tie),
-            marks,
         };
         let mut names = self.names();
         let limit = if let Some(binder) = names.bound.get(name) {
@@ -212,18 +225,16 @@ fn attach(waiting: Waiting, socket: &Arc<SocketShared>, marks: Marks, greeting: 
     let Waiting {
         mut pipe,
         tie,
-        marks: theirs,
     } = waiting;
     *tie.binder.lock().unwrap_or_else(PoisonError::into_inner) =
         Some((Arc::clone(socket), greeting.routing_id.clone()));
-    pipe.set_high_water_mark(Marks::sum(marks.send, theirs.receive));
+    tie.change_marks(false, marks);
+    pipe.set_high_water_mark(tie.limit(false));
     if !greeting.hello.is_empty() {
         // The binder may not be called for long.
         pipe.writer
             .append(&mut Pool::default(), &greeting.hello, false);
     }
-    let boost = Marks::sum(theirs.send, marks.receive);
-    *tie.boost.lock().unwrap_or_else(PoisonError::into_inner) = Some(boost);
     tie.connecter.tell(News::CheckTies);
     socket.tell(News::AttachInproc {
         pipe: Box::new(pipe),

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use ferromq_engine::{self as engine, Linger, Outgoing, Wait};
-use ferromq_vocabulary::{Code, Endpoint, Event, MonitorEvent, SocketType};
+use ferromq_vocabulary::{Code, DisconnectReason, Endpoint, Event, MonitorEvent, SocketType};
 
 use crate::boundary;
 use crate::socket::{text, with, with_body};
@@ -35,7 +35,10 @@ struct Outlet {
 
 impl Outlet {
     fn report(&self, event: &MonitorEvent) {
-        if event.event.number() & self.events != 0 {
+        // What the application ends itself is no event for libzmq.
+        let own = matches!(event.event, Event::Disconnected { .. })
+            && event.reason == Some(DisconnectReason::Local);
+        if !own && event.event.number() & self.events != 0 {
             self.post(self.encode(event));
         }
     }

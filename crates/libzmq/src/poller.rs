@@ -257,7 +257,7 @@ pub unsafe extern "C" fn zmq_poller_wait_all(
         let count = usize::try_from(count).map_err(|_negative| Code::Invalid)?;
         // SAFETY: as the caller promises.
         let found = unsafe { std::slice::from_raw_parts_mut(found, count) };
-        if entries.is_empty() {
+        if entries.iter().all(|entry| entry.events == 0) {
             return Err(nothing_to_wait_for(timeout));
         }
         let mut items: Vec<_> = entries.iter().map(item).collect();

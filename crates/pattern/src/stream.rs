@@ -19,7 +19,8 @@ pub struct Stream {
     routes: Routes,
     reading: Option<PipeId>,
     writing: Writing,
-    own: VecDeque<Message>,
+    /// Parts of this side's own messages, and whose connection they tell of.
+    own: VecDeque<(Option<PipeId>, Message)>,
     closing: Vec<PipeId>,
     notify: bool,
 }
@@ -74,8 +75,8 @@ impl Stream {
         {
             let mut head = Message::copy_from_slice(name);
             head.set_more(true);
-            self.own.push_back(head);
-            self.own.push_back(Message::new());
+            self.own.push_back((Some(id), head));
+            self.own.push_back((Some(id), Message::new()));
         }
     }
 }
@@ -103,6 +104,10 @@ impl Pattern for Stream {
             self.tell(id);
         }
         self.routes.remove(id);
+        // Its number will be another's.
+        for (from, _) in &mut self.own {
+            from.take_if(|from| *from == id);
+        }
     }
 
     #[inline]
@@ -122,7 +127,10 @@ impl Pattern for Stream {
         match self.writing {
             Writing::Name => {
                 if !more {
-                    return Err(Refusal::Invalid);
+                    // As in libzmq: the name of nobody.
+                    self.writing = Writing::Nowhere;
+                    swallow(frame);
+                    return Ok(Sent::Nowhere);
                 }
                 let id = self.routes.find(frame.as_slice());
                 let id = id.ok_or(Refusal::Unroutable)?;
@@ -160,8 +168,11 @@ impl Pattern for Stream {
         {
             return Ok(Received::From(id));
         }
-        if let Some(own) = self.own.pop_front() {
-            return Ok(Received::Own(own));
+        if let Some((from, own)) = self.own.pop_front() {
+            return Ok(match from {
+                Some(id) => Received::Head(id, own),
+                None => Received::Own(own),
+            });
         }
         let turn = self.queue.look(pipes).ok_or(Refusal::Again)?;
         self.queue.begin();

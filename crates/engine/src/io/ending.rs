@@ -134,6 +134,7 @@ impl IoThread {
             return;
         };
         let was_ready = matches!(session.state, State::Ready | State::Trailing);
+        let was_greeting = matches!(session.state, State::Greeting(_));
         session.heartbeat = None;
         session.handshake_deadline = None;
         session.connect_deadline = None;
@@ -163,7 +164,9 @@ impl IoThread {
             return;
         };
         // Not before: what is sent by somebody who has seen this must not go to the lost peer.
-        if was_ready && let Some(stream) = &session.stream {
+        if (was_ready || was_greeting)
+            && let Some(stream) = &session.stream
+        {
             session.report(
                 Event::Disconnected {
                     fd: stream.as_raw_fd(),

@@ -13,7 +13,7 @@ use ferromq_os::clock::ticks;
 use ferromq_os::thread::yield_now;
 use ferromq_pattern::{Pattern, Refusal, Sent};
 use ferromq_pipe::{Outgoing, PipeId, interest};
-use ferromq_vocabulary::Code;
+use ferromq_vocabulary::{Code, SocketType};
 
 use super::link::Link;
 use super::{CREDITS, Cover, Socket, Wait, drops_when_full};
@@ -119,7 +119,7 @@ impl Socket {
         match self.pattern.send(&mut self.pipes, frame, more) {
             Ok(sent) => {
                 self.send_more = more;
-                if !more || sent == Sent::Topic {
+                if !more || self.ends_anyway(sent) {
                     self.after_send(sent);
                 }
                 Ok(())
@@ -127,6 +127,11 @@ impl Socket {
             Err(Refusal::Again) => self.send_slowly(frame, more, wait),
             Err(refusal) => Err(code_of(refusal)),
         }
+    }
+
+    /// Whether a part is all there is to a message, though more were announced.
+    fn ends_anyway(&self, sent: Sent) -> bool {
+        sent == Sent::Topic || self.socket_type() == SocketType::Stream
     }
 
     #[cold]
@@ -148,7 +153,7 @@ impl Socket {
             match self.pattern.send(&mut self.pipes, frame, more) {
                 Ok(sent) => {
                     self.send_more = more;
-                    if !more || sent == Sent::Topic {
+                    if !more || self.ends_anyway(sent) {
                         self.after_send(sent);
                     }
                     break Ok(());

@@ -112,7 +112,8 @@ pub(crate) fn endpoint_of(name: io::Result<Address>) -> String {
     match name {
         Ok(name @ Address::Ip(_)) => format!("tcp://{name}"),
         Ok(name @ Address::Unix(_)) => format!("ipc://{name}"),
-        Ok(Address::Unnamed) | Err(_) => String::new(),
+        Ok(Address::Unnamed) => "ipc://".to_owned(),
+        Err(_) => String::new(),
     }
 }
 

@@ -41,7 +41,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         if word == "--library" {
-            library = Some(PathBuf::from(words.next().context("--library needs a path")?));
+            library = Some(PathBuf::from(
+                words.next().context("--library needs a path")?,
+            ));
         } else {
             filters.push(word.clone());
         }
@@ -139,7 +141,12 @@ impl Overlay {
 
     fn compile(&self, compiler: &str, source: &Path, to: &Path, more: &[&str]) -> Result<()> {
         let mut command = Command::new(compiler);
-        command.args(["-O1", "-w", "-DZMQ_BUILD_DRAFT_API", "-DZMQ_CUSTOM_PLATFORM_HPP"]);
+        command.args([
+            "-O1",
+            "-w",
+            "-DZMQ_BUILD_DRAFT_API",
+            "-DZMQ_CUSTOM_PLATFORM_HPP",
+        ]);
         command.args(["-DUNITY_USE_COMMAND_LINE_ARGS", "-DUNITY_EXCLUDE_FLOAT"]);
         for folder in ["src", "include", "external/unity"] {
             command.arg("-I").arg(self.folder.join(folder));
@@ -327,7 +334,11 @@ fn expectations() -> Result<BTreeMap<String, String>> {
 }
 
 fn report(results: &BTreeMap<String, Fate>, compare: bool) -> Result<()> {
-    let expected = if compare { expectations()? } else { BTreeMap::new() };
+    let expected = if compare {
+        expectations()?
+    } else {
+        BTreeMap::new()
+    };
     let known = |name: &str| {
         let program = name.split("::").next().unwrap_or(name);
         expected.get(name).or_else(|| expected.get(program))

@@ -28,7 +28,9 @@ impl Unframer {
     pub(crate) fn feed(&mut self, mut piece: &[u8]) {
         while !piece.is_empty() {
             if self.left > 0 {
-                let take = piece.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+                let take = piece
+                    .len()
+                    .min(usize::try_from(self.left).unwrap_or(usize::MAX));
                 let (now, rest) = piece.split_at(take);
                 if !self.command {
                     self.plain.extend_from_slice(now);

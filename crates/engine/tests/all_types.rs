@@ -207,12 +207,16 @@ fn radio_and_dish() {
 
 #[test]
 fn scatter_gather_and_channel() {
-    each(SocketType::Gather, SocketType::Scatter, |gather, scatter| {
-        for _ in 0..100 {
-            send(scatter, &[b"x"]);
-            assert_eq!(recv(gather), [b"x"]);
-        }
-    });
+    each(
+        SocketType::Gather,
+        SocketType::Scatter,
+        |gather, scatter| {
+            for _ in 0..100 {
+                send(scatter, &[b"x"]);
+                assert_eq!(recv(gather), [b"x"]);
+            }
+        },
+    );
     each(SocketType::Channel, SocketType::Channel, |near, far| {
         send(far, &[b"x"]);
         assert_eq!(recv(near), [b"x"]);

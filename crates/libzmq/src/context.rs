@@ -147,13 +147,19 @@ fn get(context: &engine::Context, option: c_int) -> Result<Value, Code> {
 }
 
 /// A number as it lies in the memory of this machine.
-#[expect(clippy::host_endian_bytes, reason = "memory of this process, not a wire")]
+#[expect(
+    clippy::host_endian_bytes,
+    reason = "memory of this process, not a wire"
+)]
 pub(crate) fn bytes_of(number: i32) -> [u8; 4] {
     number.to_ne_bytes()
 }
 
 /// As [`bytes_of`], the other way round.
-#[expect(clippy::host_endian_bytes, reason = "memory of this process, not a wire")]
+#[expect(
+    clippy::host_endian_bytes,
+    reason = "memory of this process, not a wire"
+)]
 pub(crate) fn int_of(bytes: [u8; 4]) -> i32 {
     i32::from_ne_bytes(bytes)
 }

@@ -46,7 +46,10 @@ struct Slot {
 
 const COUNT: usize = 1 << 17;
 const SLOT: usize = size_of::<Slot>();
-const _: () = assert!(SLOT == 64, "generations stand in six bits, aligned to eight");
+const _: () = assert!(
+    SLOT == 64,
+    "generations stand in six bits, aligned to eight"
+);
 /// Generations there are; a handle is aligned like a pointer.
 const GENERATIONS: u32 = 8;
 /// Free slots wait in line until there are so many of them.
@@ -308,7 +311,12 @@ mod tests {
         assert_eq!((value(one), value(two)), (Ok(1), Ok(2)));
         let mut local = 0u64;
         let local = (&raw mut local).cast();
-        for wrong in [ptr::null_mut(), local, ptr::dangling_mut(), usize::MAX as *mut c_void] {
+        for wrong in [
+            ptr::null_mut(),
+            local,
+            ptr::dangling_mut(),
+            usize::MAX as *mut c_void,
+        ] {
             assert_eq!(value(wrong), Err(Code::Fault));
         }
         for shift in 1..64 {
@@ -340,7 +348,11 @@ mod tests {
     fn a_panic_ends_the_thing_alone() {
         let one = insert(Box::new(Number(1))).unwrap();
         let two = insert(Box::new(Number(2))).unwrap();
-        let call = || with(one, |_: &mut Number| -> Result<(), Code> { panic!("on purpose") });
+        let call = || {
+            with(one, |_: &mut Number| -> Result<(), Code> {
+                panic!("on purpose")
+            })
+        };
         assert!(catch_unwind(call).is_err());
         assert_eq!((value(one), value(two)), (Err(Code::Fault), Ok(2)));
         remove::<Number>(two).unwrap();

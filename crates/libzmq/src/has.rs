@@ -16,5 +16,7 @@ pub unsafe extern "C" fn zmq_has(name: *const c_char) -> c_int {
     }
     // SAFETY: as the caller promises.
     let name = unsafe { CStr::from_ptr(name) };
-    HAS.iter().any(|has| has.as_bytes() == name.to_bytes()).into()
+    HAS.iter()
+        .any(|has| has.as_bytes() == name.to_bytes())
+        .into()
 }

@@ -139,7 +139,11 @@ pub unsafe extern "C" fn zmq_msg_close(message: *mut Message) -> c_int {
         // SAFETY: live; what is left behind below is closed.
         let taken = unsafe { message.read() };
         // SAFETY: the same place.
-        unsafe { message.cast::<MaybeUninit<Message>>().write(MaybeUninit::zeroed()) };
+        unsafe {
+            message
+                .cast::<MaybeUninit<Message>>()
+                .write(MaybeUninit::zeroed())
+        };
         drop(taken);
         Ok(())
     })

@@ -122,12 +122,18 @@ unsafe fn give(bytes: &[u8], room: *mut c_void, length: usize) {
     unsafe { room.add(bytes.len()).write_bytes(0, length - bytes.len()) };
 }
 
-#[expect(clippy::host_endian_bytes, reason = "memory of this process, not a wire")]
+#[expect(
+    clippy::host_endian_bytes,
+    reason = "memory of this process, not a wire"
+)]
 fn u64_of(bytes: [u8; 8]) -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-#[expect(clippy::host_endian_bytes, reason = "memory of this process, not a wire")]
+#[expect(
+    clippy::host_endian_bytes,
+    reason = "memory of this process, not a wire"
+)]
 fn bytes_of_u64(number: u64) -> [u8; 8] {
     number.to_ne_bytes()
 }

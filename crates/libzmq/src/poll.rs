@@ -158,8 +158,7 @@ impl Sleepers {
     fn announce(&mut self, items: &[PollItem]) -> Result<bool, Code> {
         for item in items {
             if item.socket.is_null() {
-                self.fds
-                    .push(PollFd::new(item.fd, to_system(item.events)));
+                self.fds.push(PollFd::new(item.fd, to_system(item.events)));
                 continue;
             }
             let input = item.events & event::IN != 0;

@@ -138,9 +138,7 @@ fn exists(poller: *mut c_void) -> Result<(), Code> {
 /// Makes a poller.
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_poller_new() -> *mut c_void {
-    boundary::call(ptr::null_mut(), || {
-        handle::insert(Box::<Poller>::default())
-    })
+    boundary::call(ptr::null_mut(), || handle::insert(Box::<Poller>::default()))
 }
 
 /// Ends it and clears the pointer to it.
@@ -208,11 +206,7 @@ pub extern "C" fn zmq_poller_add_fd(
 
 /// Changes what is waited for on a descriptor.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_poller_modify_fd(
-    poller: *mut c_void,
-    fd: c_int,
-    events: c_short,
-) -> c_int {
+pub extern "C" fn zmq_poller_modify_fd(poller: *mut c_void, fd: c_int, events: c_short) -> c_int {
     modify(poller, Target::Fd(fd), events)
 }
 

@@ -90,7 +90,11 @@ pub unsafe extern "C" fn zmq_msg_send(
 #[inline(always)]
 pub(crate) unsafe fn slice<'a>(bytes: *const c_void, length: usize) -> Result<&'a [u8], Code> {
     if bytes.is_null() {
-        return if length == 0 { Ok(&[]) } else { Err(Code::Fault) };
+        return if length == 0 {
+            Ok(&[])
+        } else {
+            Err(Code::Fault)
+        };
     }
     if isize::try_from(length).is_err() {
         return Err(Code::NoMemory);
@@ -137,7 +141,10 @@ pub(crate) fn send(
     frame: &mut Outgoing<'_>,
     flags: c_int,
 ) -> Result<(), Code> {
-    match held.engine.send_frame(frame, flags & SNDMORE != 0, Wait::No) {
+    match held
+        .engine
+        .send_frame(frame, flags & SNDMORE != 0, Wait::No)
+    {
         Ok(()) => {
             held.release();
             Ok(())
@@ -164,7 +171,10 @@ fn send_slowly(
     };
     while refused == Code::Again {
         held = pause(held, socket, For::Room, limit)?;
-        match held.engine.send_frame(frame, flags & SNDMORE != 0, Wait::No) {
+        match held
+            .engine
+            .send_frame(frame, flags & SNDMORE != 0, Wait::No)
+        {
             Ok(()) => {
                 held.look_for_others();
                 held.release();

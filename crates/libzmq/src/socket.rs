@@ -160,7 +160,11 @@ pub extern "C" fn zmq_socket(context: *mut c_void, socket_type: c_int) -> *mut c
         let context = context::of(context)?;
         let Some(socket_type) = SocketType::from_number(socket_type) else {
             let ended = context.is_terminated();
-            return Err(if ended { Code::Terminated } else { Code::Invalid });
+            return Err(if ended {
+                Code::Terminated
+            } else {
+                Code::Invalid
+            });
         };
         insert(context.socket(socket_type)?, context)
     })

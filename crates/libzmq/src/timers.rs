@@ -62,9 +62,7 @@ fn after(interval: Duration) -> Result<Instant, Code> {
 /// Makes a set of timers.
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_timers_new() -> *mut c_void {
-    boundary::call(ptr::null_mut(), || {
-        handle::insert(Box::<Timers>::default())
-    })
+    boundary::call(ptr::null_mut(), || handle::insert(Box::<Timers>::default()))
 }
 
 /// Ends it and clears the pointer to it.

@@ -110,6 +110,12 @@ fn threads() {
 #[test]
 fn the_header_is_cpp() {
     let library = ours().join("libzmq.so");
-    let flags = ["-x", "c++", "-DFERROMQ", "-DZMQ_BUILD_DRAFT_API", "-fsyntax-only"];
+    let flags = [
+        "-x",
+        "c++",
+        "-DFERROMQ",
+        "-DZMQ_BUILD_DRAFT_API",
+        "-fsyntax-only",
+    ];
     compile("g++", "messages.c", "cpp", &flags, &library);
 }

@@ -33,7 +33,6 @@ pub struct Router {
     mandatory: bool,
     handover: bool,
     probe: bool,
-    raw: bool,
     notify: i32,
 }
 
@@ -214,7 +213,6 @@ impl Pattern for Router {
                 Ok(Sent::Nowhere)
             }
             Writing::To(id) => {
-                let more = more && !self.raw;
                 if !more {
                     self.writing = Writing::Name;
                 }
@@ -273,12 +271,7 @@ impl Pattern for Router {
         self.mandatory = options.router_mandatory;
         self.handover = options.router_handover;
         self.probe = options.probe_router;
-        self.raw = options.router_raw;
-        self.notify = if options.router_raw {
-            NOTIFY_CONNECT | NOTIFY_DISCONNECT
-        } else {
-            options.router_notify
-        };
+        self.notify = options.router_notify;
     }
 
     fn find_peer(&self, routing_id: &[u8]) -> Option<PipeId> {

@@ -146,6 +146,8 @@ impl Pattern for Stream {
                 // item 43: MORE on data is ignored.
                 self.writing = Writing::Name;
                 if frame.as_slice().is_empty() {
+                    // Our own doing is no news to us.
+                    self.routes.remove(id);
                     self.closing.push(id);
                     swallow(frame);
                     return Ok(Sent::Nowhere);

@@ -41,7 +41,7 @@ pub fn encode(bytes: &[u8]) -> Result<String, InvalidZ85> {
     for group in groups {
         let value = u32::from_be_bytes(*group);
         for divisor in POWERS {
-            let digit = value.wrapping_div(divisor).wrapping_rem(85);
+            let digit = value.checked_div(divisor).unwrap_or(0).wrapping_rem(85);
             let digit = usize::try_from(digit).unwrap_or(0);
             text.push(char::from(DIGITS.get(digit).copied().unwrap_or(b'0')));
         }

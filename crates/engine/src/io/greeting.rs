@@ -185,8 +185,9 @@ impl IoThread {
         let raw = session.socket.socket_type == SocketType::Stream;
         session.peer_routing_id = Some(peer.routing_id.clone());
         // Who closes waits for nobody's heart.
-        session.heartbeat = (!raw && session.closing.is_none() && session.options.heartbeat_ivl > 0)
-            .then(|| Box::new(heartbeat(&session.options, now)));
+        session.heartbeat =
+            (!raw && session.closing.is_none() && session.options.heartbeat_ivl > 0)
+                .then(|| Box::new(heartbeat(&session.options, now)));
 
         let known = describe(session, peer, stream.as_raw_fd());
         let mut fresh = None;

@@ -21,8 +21,8 @@ use super::thread::IoThread;
 use crate::command::News;
 use crate::connection::{Absorbed, Connection, Pumped};
 use crate::policy::Policy;
-use crate::shared::SocketShared;
 use crate::raw::MOST_READ;
+use crate::shared::SocketShared;
 use crate::tuning::{READ_TICK, SCRATCH, VISIT_BYTES, YIELD_US};
 
 impl IoThread {

@@ -8,6 +8,7 @@
 //! 5. [`option`]: options, live ones above all
 //! 6. [`statistics`]: exact counters per peer
 
+mod conflate;
 mod endpoint;
 mod link;
 mod news;
@@ -26,7 +27,7 @@ use std::time::Instant;
 use ferromq_os::{clock, thread};
 use ferromq_pattern::{AnyPattern, Pattern};
 use ferromq_pipe::{PipeId, Pipes};
-use ferromq_vocabulary::{MonitorEvent, Code, SocketOptions, SocketType};
+use ferromq_vocabulary::{Code, MonitorEvent, SocketOptions, SocketType};
 
 use crate::command::{Linger, Order};
 use crate::connection::Connection;
@@ -253,7 +254,11 @@ impl Socket {
 
     /// Peers have come or gone, or the pattern has changed its mind: is there a short way?
     fn find_short_ways(&mut self) {
-        let only = self.pipes.ids().next().filter(|_| self.pipes.len() == 1);
+        let only = self
+            .pipes
+            .ids()
+            .next()
+            .filter(|_| self.pipes.len() == 1 && !self.conflates());
         self.short_way = only
             .filter(|_| self.pattern.sends_to_any())
             .and_then(|id| self.short_way_to(id));

@@ -9,10 +9,10 @@ use ferromq_vocabulary::option::{Direction, OptionKey, number};
 use ferromq_vocabulary::{Code, OptionError, SocketOptions, SocketType, Value};
 
 use super::Socket;
-use crate::command::News;
-use crate::transport::inproc::Marks;
 use super::link::Link;
 use super::sending::code_of;
+use crate::command::News;
+use crate::transport::inproc::Marks;
 
 impl Socket {
     /// The values of all plain options.

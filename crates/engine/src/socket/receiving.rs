@@ -33,17 +33,26 @@ impl Socket {
     /// `State`, `Terminated`, `Interrupted`.
     #[inline]
     pub fn recv_frame(&mut self, wait: Wait) -> Result<Message, Code> {
+        if self.options.conflate && self.conflates() {
+            return self.recv_newest(wait);
+        }
+        self.recv_one(wait).map(|(_, message)| message)
+    }
+
+    /// Receives a part, and tells whose queue it was in.
+    #[inline(always)]
+    pub(super) fn recv_one(&mut self, wait: Wait) -> Result<(Option<PipeId>, Message), Code> {
         let id = match self.next(wait)? {
             Received::From(id) => id,
             Received::Own(message) => {
                 self.receive_more = message.more();
-                return Ok(message);
+                return Ok((None, message));
             }
-            Received::Head(id, message) => return Ok(self.dress(id, message)),
+            Received::Head(id, message) => return Ok((None, self.dress(id, message))),
             Received::Made(id, message) => {
                 let message = self.dress(id, message);
                 self.count_receive(id);
-                return Ok(message);
+                return Ok((None, message));
             }
         };
         let Some(pipe) = self.pipes.get_mut(id) else {
@@ -57,7 +66,7 @@ impl Socket {
             message.set_metadata(pipe.peer.metadata.clone());
         }
         self.after_receive(id, message.more());
-        Ok(message)
+        Ok((Some(id), message))
     }
 
     /// Receives a part into a buffer; returns its full length, which may be more than fitted, and
@@ -85,6 +94,12 @@ impl Socket {
         buffer: &mut [u8],
         wait: Wait,
     ) -> Result<(usize, bool), Code> {
+        if self.conflates() {
+            let message = self.recv_newest(wait)?;
+            let fits = message.len().min(buffer.len());
+            buffer[..fits].copy_from_slice(&message[..fits]);
+            return Ok((message.len(), message.more()));
+        }
         let id = match self.next(wait)? {
             Received::From(id) => id,
             Received::Made(id, message) => {
@@ -167,7 +182,7 @@ impl Socket {
     }
 
     #[inline(always)]
-    fn count_receive(&mut self, id: PipeId) {
+    pub(super) fn count_receive(&mut self, id: PipeId) {
         self.received = self.received.wrapping_add(1);
         if self.inproc_pipes > 0 {
             self.give_credit(id);

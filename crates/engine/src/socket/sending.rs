@@ -116,6 +116,9 @@ impl Socket {
         more: bool,
         wait: Wait,
     ) -> Result<(), Code> {
+        if self.conflates() && !self.send_more {
+            self.drop_older_output();
+        }
         match self.pattern.send(&mut self.pipes, frame, more) {
             Ok(sent) => {
                 self.send_more = more;

@@ -222,10 +222,7 @@ impl Registry {
 
 /// Hands a connecter's other half to the socket that has the name.
 fn attach(waiting: Waiting, socket: &Arc<SocketShared>, marks: Marks, greeting: &Greeting) {
-    let Waiting {
-        mut pipe,
-        tie,
-    } = waiting;
+    let Waiting { mut pipe, tie } = waiting;
     *tie.binder.lock().unwrap_or_else(PoisonError::into_inner) =
         Some((Arc::clone(socket), greeting.routing_id.clone()));
     tie.change_marks(false, marks);

@@ -100,14 +100,13 @@ fn family(options: &SocketOptions) -> Family {
 pub(super) fn remote(address: &TcpAddress, options: &SocketOptions) -> Result<Remote, Code> {
     let source = match &address.source {
         Some((host, port)) => {
-            Some(local(host, port.number(), options, false).map_err(|_no_device| Code::Invalid)?)
+            Some(local(host, port.number(), options, true).map_err(|_no_device| Code::Invalid)?)
         }
         None => None,
     };
     let port = address.port.number();
     let peer = match &address.host {
         Host::Any => return Err(Code::Invalid),
-        Host::Ip(IpAddr::V6(_), _) if !options.ipv6 => return Err(Code::Invalid),
         Host::Ip(ip, None) => Peer::Address(SocketAddr::new(*ip, port)),
         Host::Ip(ip, Some(zone)) => Peer::Address(
             resolve::numeric(&format!("{ip}%{zone}"), port, Family::V6).ok_or(Code::Invalid)?,

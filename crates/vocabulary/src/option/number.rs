@@ -36,7 +36,6 @@ numbers! {
     TCP_KEEPALIVE_INTVL = 37;
     IMMEDIATE = 39;
     XPUB_VERBOSE = 40;
-    ROUTER_RAW = 41;
     IPV6 = 42;
     MECHANISM = 43;
     PROBE_ROUTER = 51;

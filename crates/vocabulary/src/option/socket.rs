@@ -82,8 +82,6 @@ pub struct SocketOptions {
     pub router_mandatory: bool,
     /// An XPUB passes every subscription on.
     pub xpub_verbose: bool,
-    /// A ROUTER speaks plain TCP.
-    pub router_raw: bool,
     /// Each new peer is sent an empty message.
     pub probe_router: bool,
     /// Requests and replies carry a number.
@@ -159,7 +157,6 @@ impl Default for SocketOptions {
             invert_matching: false,
             router_mandatory: false,
             xpub_verbose: false,
-            router_raw: false,
             probe_router: false,
             req_correlate: false,
             req_relaxed: false,

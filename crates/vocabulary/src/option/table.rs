@@ -360,16 +360,6 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..XPUB_VERBOSE
     },
     OptionSpec {
-        name: "ROUTER_RAW",
-        number: number::ROUTER_RAW,
-        kind: Truth,
-        default: "",
-        scope: AtEndpoint,
-        types: ROUTERS,
-        doc: "speaks plain TCP instead of ZMTP",
-        ..write_bool!(router_raw)
-    },
-    OptionSpec {
         name: "IPV6",
         number: number::IPV6,
         kind: Bool,

@@ -27,7 +27,7 @@ mod tuning;
 
 pub use command::Linger;
 pub use context::Context;
-pub use monitor::{MONITOR_QUEUE, MonitorEvents};
+pub use monitor::{EventSink, MONITOR_QUEUE, MonitorEvents};
 pub use policy::Policy;
 pub use poll::{PollItem, PollTarget, poll};
 pub use proxy::{ProxyCommand, ProxyEnd, proxy, proxy_steerable};

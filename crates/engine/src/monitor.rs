@@ -94,7 +94,9 @@ pub(crate) struct Monitor {
 }
 
 /// Is called with each event, in the thread that reports it; it must not wait.
-pub(crate) struct Sink(Box<dyn FnMut(&MonitorEvent) + Send>);
+pub type EventSink = Box<dyn FnMut(&MonitorEvent) + Send>;
+
+struct Sink(EventSink);
 
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,7 +114,7 @@ impl Monitor {
 
     /// Has each event from now on told to a function, in place of the last one, which is told the
     /// end. None: only that.
-    pub(crate) fn tell_to(&self, sink: Option<Box<dyn FnMut(&MonitorEvent) + Send>>) {
+    pub(crate) fn tell_to(&self, sink: Option<EventSink>) {
         let mut place = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut old) = place.take() {
             (old.0)(&MonitorEvent::new(Event::MonitorStopped, "", ""));

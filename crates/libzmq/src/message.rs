@@ -142,7 +142,7 @@ pub unsafe extern "C" fn zmq_msg_close(message: *mut Message) -> c_int {
         unsafe {
             message
                 .cast::<MaybeUninit<Message>>()
-                .write(MaybeUninit::zeroed())
+                .write(MaybeUninit::zeroed());
         };
         drop(taken);
         Ok(())

@@ -13,6 +13,7 @@ use ferromq_vocabulary::Code;
 use crate::boundary;
 use crate::errno::FAILED;
 use crate::handle;
+use crate::send;
 use crate::socket::{self, Socket};
 
 /// What can be waited for.
@@ -48,7 +49,7 @@ pub unsafe extern "C" fn zmq_poll(items: *mut PollItem, count: c_int, timeout: c
     boundary::call(FAILED, || {
         // SAFETY: as the caller promises.
         let items = unsafe { items_of(items, count) }?;
-        Ok(wait(items, deadline(timeout), None)? as c_int)
+        Ok(send::count(wait(items, deadline(timeout), None)?))
     })
 }
 
@@ -68,7 +69,7 @@ pub unsafe extern "C" fn zmq_ppoll(
         // SAFETY: null or as the caller promises.
         let mask = unsafe { mask.cast::<RawSignalSet>().as_ref() };
         let mask = mask.map(|mask| SignalSet::from_raw(*mask));
-        Ok(wait(items, deadline(timeout), mask.as_ref())? as c_int)
+        Ok(send::count(wait(items, deadline(timeout), mask.as_ref())?))
     })
 }
 

@@ -20,7 +20,7 @@ pub unsafe extern "C" fn zmq_z85_encode(
     size: usize,
 ) -> *mut c_char {
     boundary::call(ptr::null_mut(), || {
-        if text.is_null() || size % 4 != 0 || data.is_null() && size > 0 {
+        if text.is_null() || !size.is_multiple_of(4) || data.is_null() && size > 0 {
             return Err(Code::Invalid);
         }
         let bytes = if size == 0 {

@@ -39,6 +39,7 @@ fn compile(compiler: &str, name: &str, suffix: &str, flags: &[&str], library: &P
         .arg(source)
         .arg("-o")
         .arg(&program)
+        .args(["-x", "none"])
         .arg(library)
         .status()
         .expect("a C compiler");

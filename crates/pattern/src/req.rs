@@ -74,7 +74,7 @@ impl Req {
             return false;
         };
         if self.correlate {
-            let ours = matches!(pipe.reader.peek(), Some((_, bytes)) if bytes == self.number.to_ne_bytes());
+            let ours = matches!(pipe.reader.peek(), Some((_, bytes)) if bytes == self.number.to_le_bytes());
             if !ours {
                 return false;
             }
@@ -89,9 +89,9 @@ impl Req {
     /// What stands in front of a request.
     fn begin_request(&mut self, pipes: &mut Pipes) -> Result<(), Refusal> {
         let sent = if self.correlate {
-            // contract item 28: four bytes that mean something here alone.
+            // contract item 28: four bytes that mean something here alone, in any order.
             let number = self.number.wrapping_add(1);
-            let frame = number.to_ne_bytes();
+            let frame = number.to_le_bytes();
             let sent = self
                 .balance
                 .send(pipes, &mut Outgoing::Bytes(&frame), true)?;

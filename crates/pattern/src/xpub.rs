@@ -20,6 +20,10 @@ const KEPT: usize = 1000;
 /// Publishes, and receives what subscribers send: subscriptions and cancellations as messages that
 /// begin with 1 and 0, and whatever else.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct Xpub {
     peers: Vec<PipeId>,
     trie: Trie,

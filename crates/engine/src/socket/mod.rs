@@ -27,12 +27,12 @@ use std::time::Instant;
 use ferromq_os::{clock, thread};
 use ferromq_pattern::{AnyPattern, Pattern};
 use ferromq_pipe::{PipeId, Pipes};
-use ferromq_vocabulary::{Code, MonitorEvent, SocketOptions, SocketType};
+use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
 use crate::command::{Linger, Order};
 use crate::connection::Connection;
 use crate::context::ContextShared;
-use crate::monitor::MonitorEvents;
+use crate::monitor::{EventSink, MonitorEvents};
 use crate::policy::Policy;
 use crate::shared::SocketShared;
 use crate::tuning::{BURST_CREDITS, FLUSH_GAP_US, SPIN_US};
@@ -235,7 +235,7 @@ impl Socket {
     /// Has a function called with each event of this socket's connections from now on, in place of
     /// the last such function, which is told that it ends. It is called in the thread where the
     /// event happens, mostly an I/O thread, and must not wait. `None` only ends the last one.
-    pub fn monitor_to(&self, sink: Option<Box<dyn FnMut(&MonitorEvent) + Send>>) {
+    pub fn monitor_to(&self, sink: Option<EventSink>) {
         self.shared.monitor.tell_to(sink);
     }
 

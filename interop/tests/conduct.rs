@@ -140,6 +140,7 @@ fn types_that_do_not_fit_are_refused() {
             let monitor = socket.monitor();
             socket.connect(endpoint).unwrap();
             await_event(&monitor, refused(ProtocolError::ZmtpInvalidMetadata));
+            await_end(&monitor);
             assert_eq!(monitor.next(Some(QUIET / 10)), None, "{kind} to {other}");
             peer.close(binder)?;
             drop(socket);

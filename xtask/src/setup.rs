@@ -242,6 +242,12 @@ fn built_libzmq() -> Result<String> {
     Ok(PathBuf::from(path).display().to_string())
 }
 
-/// The real libzmq with its header, and its Python binding.
-const DEBIAN: [&str; 3] = ["libzmq5", "libzmq3-dev", "python3-zmq"];
+/// The real libzmq with its header, its Python binding, and the event loops that go with that.
+const DEBIAN: [&str; 5] = [
+    "libzmq5",
+    "libzmq3-dev",
+    "python3-zmq",
+    "python3-gevent",
+    "python3-tornado",
+];
 const PYZMQ: &str = "pyzmq>=26,<28";

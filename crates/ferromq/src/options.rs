@@ -551,7 +551,31 @@ mod tests {
     use crate::kind::Any;
 
     /// Rows with a method that the macro does not know, or whose purpose another method serves.
-    const ELSEWHERE: &[i32] = &[number::IPV4ONLY, number::METADATA, number::INVERT_MATCHING];
+    const ELSEWHERE: &[i32] = &[
+        number::IPV4ONLY,
+        number::METADATA,
+        number::INVERT_MATCHING,
+        // Of types that have no builder of their own: set by name or number.
+        number::ROUTER_MANDATORY,
+        number::XPUB_VERBOSE,
+        number::PROBE_ROUTER,
+        number::REQ_CORRELATE,
+        number::REQ_RELAXED,
+        number::CONFLATE,
+        number::ROUTER_HANDOVER,
+        number::CONNECT_ROUTING_ID,
+        number::XPUB_MANUAL,
+        number::XPUB_WELCOME_MSG,
+        number::STREAM_NOTIFY,
+        number::XPUB_VERBOSER,
+        number::ROUTER_NOTIFY,
+        number::XPUB_MANUAL_LAST_VALUE,
+        number::ONLY_FIRST_SUBSCRIBE,
+        number::HELLO_MSG,
+        number::DISCONNECT_MSG,
+        number::HICCUP_MSG,
+        number::XSUB_VERBOSE_UNSUBSCRIBE,
+    ];
 
     #[test]
     fn builder_and_table_agree() {

@@ -3,6 +3,7 @@
 //! name what only we define, with the real one: both must give the same answers.
 #![allow(missing_docs, reason = "a test")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -119,4 +120,60 @@ fn the_header_is_cpp() {
         "-fsyntax-only",
     ];
     compile("g++", "messages.c", "cpp", &flags, &library);
+}
+
+/// All names with a number that a header defines.
+fn constants(header: &Path) -> BTreeMap<String, String> {
+    let output = Command::new("gcc")
+        .args(["-E", "-dM", "-DZMQ_BUILD_DRAFT_API"])
+        .arg(header)
+        .output()
+        .expect("a C compiler");
+    let names = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned))
+        .filter(|name| name.starts_with("ZMQ_") || ["EFSM", "ETERM"].contains(&name.as_str()))
+        .filter(|name| !name.contains('(') && !name.starts_with("ZMQ_VERSION"))
+        .collect::<Vec<_>>();
+    let mut probe = format!("#include \"{}\"\n", header.display());
+    for name in &names {
+        probe.push_str(&format!("value_of {name} = {name}\n"));
+    }
+    let source = ours().join(format!("constants-{}.c", probe.len()));
+    std::fs::write(&source, probe).expect("a place for the test");
+    let output = Command::new("gcc")
+        .args(["-E", "-P", "-DZMQ_BUILD_DRAFT_API"])
+        .arg(&source)
+        .output()
+        .expect("a C compiler");
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| line.strip_prefix("value_of "))
+        .zip(names)
+        .filter_map(|(line, name)| {
+            let value = line.rsplit_once(" = ")?.1;
+            Some((name, value.replace(['(', ')', ' '], "")))
+        })
+        .collect()
+}
+
+/// Every constant of the real header is in ours, with the same value.
+#[test]
+fn the_header_has_every_constant() {
+    let real = Path::new("/usr/include/zmq.h");
+    if !real.exists() {
+        return;
+    }
+    let ours = constants(&here().join("include/zmq.h"));
+    let real = constants(real);
+    assert!(real.len() > 200, "{}", real.len());
+    // Was 3 until 4.3.4.
+    let changed = "ZMQ_RECONNECT_STOP_AFTER_DISCONNECT";
+    let missing: Vec<_> = real
+        .iter()
+        .filter(|(name, value)| {
+            *name != changed && !value.is_empty() && ours.get(*name) != Some(value)
+        })
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

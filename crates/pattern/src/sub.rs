@@ -183,7 +183,8 @@ mod tests {
     fn section_3_12_subscriptions_are_counted() {
         let mut sub = Sub::new();
         assert_eq!(sub.subscribe(b"x"), Ok(true));
-        assert_eq!(sub.subscribe(b"x"), Ok(false));
+        // Said again: a verbose XPUB behind a forwarder is to see each one.
+        assert_eq!(sub.subscribe(b"x"), Ok(true));
         assert_eq!(sub.subscribe(b""), Ok(true));
         assert_eq!(sub.topics(), [b"".to_vec(), b"x".to_vec()]);
         assert_eq!(sub.unsubscribe(b"x"), Ok(false));

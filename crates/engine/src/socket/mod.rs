@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use ferromq_os::{clock, thread};
 use ferromq_pattern::{AnyPattern, Pattern};
-use ferromq_pipe::{PipeId, Pipes};
+use ferromq_pipe::{Bell, PipeId, Pipes};
 use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
 use crate::command::{Linger, Order};
@@ -362,6 +362,7 @@ impl Socket {
             .map(|io| (io, Order::CloseSocket { socket, linger }))
             .collect();
         self.shared.closed.store(true, SeqCst);
+        self.shared.wake.bell().ring();
         drop(self.shared.news.take_all());
         self.context.socket_closed(&self.shared, orders);
     }

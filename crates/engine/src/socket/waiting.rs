@@ -7,7 +7,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
@@ -158,6 +158,10 @@ impl SocketShared {
         for event in events.iter() {
             if event.token() == BELL {
                 self.wake.bell().clear();
+                if self.closed.load(SeqCst) {
+                    // Whoever else sleeps here must hear of it, too.
+                    self.wake.bell().ring();
+                }
             } else {
                 harvest.push(event.token());
             }

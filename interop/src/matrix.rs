@@ -424,7 +424,14 @@ impl Conversation {
         }
         let (endpoint, kind) = (self.endpoint.clone(), self.kind(self.sender_binds));
         self.binder().open(kind)?;
-        self.binder().bind(&endpoint)?;
+        // The name may be held for a moment: by the dead process, or by an attempt to connect to
+        // it that got the very port to connect from.
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(failure) = self.binder().bind(&endpoint) {
+            if Instant::now() >= deadline {
+                return Err(failure);
+            }
+        }
         if self.sender_binds {
             self.connecter()
                 .event(Event::HandshakeSucceeded, PATIENCE)?;

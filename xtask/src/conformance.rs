@@ -132,6 +132,12 @@ impl Overlay {
             self.compile("g++", &source, &object, &["-c"])?;
             self.objects.push(object);
         }
+        for name in OWN {
+            let source = self.folder.join("src").join(name);
+            let object = self.folder.join("obj").join(name).with_extension("o");
+            self.compile("g++", &source, &object, &["-c"])?;
+            self.objects.push(object);
+        }
         let source = self.folder.join("external/unity/unity.c");
         let object = self.folder.join("obj/unity.o");
         self.compile("gcc", &source, &object, &["-c"])?;
@@ -155,7 +161,7 @@ impl Overlay {
         if !more.contains(&"-c") {
             command.args(&self.objects);
             command.arg("-L").arg(self.folder.join("lib"));
-            command.args(["-lzmq", "-lpthread"]);
+            command.args(["-lzmq", "-lpthread", "-lsodium"]);
         }
         let output = command.output().with_context(|| compiler.to_owned())?;
         if !output.status.success() {
@@ -395,6 +401,9 @@ fn can_isolate() -> bool {
 }
 
 /// What libzmq's sources must know of this system.
+/// Of libzmq's own sources: what test programs take from within the library.
+const OWN: [&str; 3] = ["clock.cpp", "err.cpp", "random.cpp"];
+
 const PLATFORM: &str = "\
 #define ZMQ_HAVE_LINUX 1
 #define ZMQ_HAVE_SO_KEEPALIVE 1
@@ -413,4 +422,7 @@ const PLATFORM: &str = "\
 #define ZMQ_HAVE_BUSY_POLL 1
 #define ZMQ_HAVE_FORK 1
 #define HAVE_FORK 1
+#define ZMQ_HAVE_SO_PEERCRED 1
+#define ZMQ_HAVE_CURVE 1
+#define ZMQ_USE_LIBSODIUM 1
 ";

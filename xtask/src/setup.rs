@@ -242,10 +242,12 @@ fn built_libzmq() -> Result<String> {
     Ok(PathBuf::from(path).display().to_string())
 }
 
-/// The real libzmq with its header, its Python binding, and the event loops that go with that.
-const DEBIAN: [&str; 5] = [
+/// The real libzmq with its header, its Python binding, the event loops that go with that, and what
+/// the sources of libzmq's own tests include.
+const DEBIAN: [&str; 6] = [
     "libzmq5",
     "libzmq3-dev",
+    "libsodium-dev",
     "python3-zmq",
     "python3-gevent",
     "python3-tornado",

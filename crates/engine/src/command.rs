@@ -6,9 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferromq_pipe::{FillFault, Peer, Pipe};
+use ferromq_os::stream::Stream;
+use ferromq_pipe::{Peer, Pipe};
 use ferromq_vocabulary::SocketOptions;
+use ferromq_zmtp::zap::Verdict;
 
+use crate::coding::Breach;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
 use crate::transport::inproc::Tie;
@@ -67,8 +70,20 @@ pub(crate) enum Order {
     Lease { socket: Arc<SocketShared> },
     /// The peer has broken a rule of the pattern.
     Fault { id: u64 },
-    /// The peer has broken a limit, or there is no memory for what it sends.
-    Overrun { id: u64, fault: FillFault },
+    /// The peer has done what it may not, or there is no memory for what it sends.
+    Overrun { id: u64, breach: Breach },
+    /// Whether a connection that was accepted may stay.
+    Admit {
+        listener: u64,
+        stream: Box<Stream>,
+        granted: bool,
+    },
+    /// What an authenticator says of a peer whose handshake waits for it.
+    Judged {
+        id: u64,
+        question: u64,
+        verdict: Verdict,
+    },
     /// Much has been read at once by an application that may take its time.
     Watch { socket: u64 },
     /// Read for a socket whose application waits for something else.

@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ferromq_os::stream::Stream;
 use ferromq_os::thread::yield_now;
-use ferromq_pipe::{Arming, Drain, Fill, FillFault, Finished, Guard, SLICES, TryLock};
+use ferromq_pipe::{Arming, Drain, Fill, Finished, Guard, SLICES, TryLock};
 
+use crate::coding::{self, Breach, Inlet, Outlet};
 use crate::io::IoHandle;
 use crate::policy::{Dice, Policy};
-use crate::raw::Unframer;
 use crate::tuning::VISIT_BYTES;
+use ferromq_zmtp::transcode::Transcoder;
 
 /// A connection's way out, under its lock.
 #[derive(Debug)]
@@ -28,8 +29,8 @@ pub(crate) struct Tx {
     /// Commands on their way, and how far they have gone.
     control: Vec<u8>,
     control_sent: usize,
-    /// Where the peer speaks plain bytes.
-    raw: Option<Unframer>,
+    /// What the peer speaks, if it is not ZMTP 3 in the clear.
+    outlet: Option<Outlet>,
 }
 
 /// A connection's way in, under its lock.
@@ -40,6 +41,8 @@ pub(crate) struct Rx {
     pub(crate) stream: Option<Arc<Stream>>,
     /// The I/O thread has been told that the connection has ended.
     pub(crate) ended: bool,
+    /// What the peer speaks, if it is not ZMTP 3 in the clear.
+    pub(crate) inlet: Option<Inlet>,
 }
 
 /// How a pump ended.
@@ -91,6 +94,9 @@ pub(crate) struct Connection {
     dice: Dice,
     /// Plain bytes instead of frames.
     pub(crate) raw: bool,
+    /// Most bytes to read, and to write, at once.
+    read_most: usize,
+    write_most: usize,
 }
 
 impl Drop for Connection {
@@ -120,12 +126,13 @@ impl Connection {
                 stream: None,
                 control: Vec::new(),
                 control_sent: 0,
-                raw: raw.then(Unframer::default),
+                outlet: None,
             }),
             rx: TryLock::new(Rx {
                 fill,
                 stream: None,
                 ended: false,
+                inlet: None,
             }),
             arming: Arming::default(),
             blocked: AtomicBool::new(false),
@@ -141,7 +148,15 @@ impl Connection {
             subscribes_by_command: AtomicBool::new(true),
             undelivered,
             dice: Dice::new(policy, id),
+            read_most: usize::MAX,
+            write_most: usize::MAX,
         }
+    }
+
+    /// Limits what is read, and written, at once.
+    pub(crate) fn limit_batches(&mut self, read_most: usize, write_most: usize) {
+        self.read_most = read_most;
+        self.write_most = write_most;
     }
 
     #[inline]
@@ -183,7 +198,10 @@ impl Connection {
         tx.control_sent < tx.control.len()
             || self.lane_waiting.load(Acquire)
             || !tx.drain.is_drained()
-            || tx.raw.as_ref().is_some_and(|raw| !raw.plain().is_empty())
+            || tx
+                .outlet
+                .as_ref()
+                .is_some_and(|outlet| !outlet.rest().is_empty())
     }
 
     /// Whether commands wait that no message would carry along.
@@ -196,8 +214,8 @@ impl Connection {
         let Some(stream) = tx.stream.clone() else {
             return Pumped::Offline;
         };
-        if tx.raw.is_some() {
-            return self.pump_raw(tx, &stream);
+        if tx.outlet.is_some() {
+            return self.pump_coded(tx, &stream);
         }
         let mut moved = 0;
         loop {
@@ -238,35 +256,53 @@ impl Connection {
         }
     }
 
-    /// Writes the bodies of the frames alone.
-    fn pump_raw(&self, tx: &mut Tx, stream: &Stream) -> Pumped {
-        let Tx { drain, raw, .. } = tx;
-        let Some(raw) = raw else {
-            return Pumped::Drained;
-        };
+    /// Writes what the frames are encoded to.
+    fn pump_coded(&self, tx: &mut Tx, stream: &Stream) -> Pumped {
         let mut moved = 0;
         loop {
-            while !raw.plain().is_empty() {
-                let rest = raw.plain();
-                match stream.send(&rest[..self.dice.cut(rest.len())]) {
-                    Ok(sent) => raw.written(sent),
+            let Some(outlet) = &mut tx.outlet else {
+                return Pumped::Drained;
+            };
+            while !outlet.rest().is_empty() {
+                let rest = outlet.rest();
+                match stream.send(&rest[..self.dice.cut(rest.len().min(self.write_most))]) {
+                    Ok(sent) => outlet.written(sent),
                     Err(error) => return self.not_written(&error),
                 }
             }
+            if tx.drain.is_at_boundary() && outlet.is_at_boundary() {
+                self.collect_control(&mut tx.control);
+                if outlet.feed(&tx.control).is_err() {
+                    return Pumped::Failed;
+                }
+                tx.control.clear();
+            }
             let mut pieces = [IoSlice::new(&[]); SLICES];
-            let (count, bytes) = drain.slices(&mut pieces);
-            if bytes == 0 {
+            let (count, bytes) = tx.drain.slices(&mut pieces);
+            if bytes == 0 && outlet.rest().is_empty() {
                 self.blocked.store(false, Relaxed);
                 return Pumped::Drained;
             }
             if moved >= VISIT_BYTES {
                 return Pumped::Paused;
             }
-            for piece in &pieces[..count] {
-                raw.feed(piece);
+            if pieces[..count]
+                .iter()
+                .any(|piece| outlet.feed(piece).is_err())
+            {
+                return Pumped::Failed;
             }
-            drain.accept(bytes);
+            tx.drain.accept(bytes);
             moved += bytes;
+        }
+    }
+
+    /// Adds the commands that wait.
+    fn collect_control(&self, control: &mut Vec<u8>) {
+        if self.lane_waiting.load(Acquire) {
+            let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+            self.lane_waiting.store(false, Release);
+            control.append(&mut lane);
         }
     }
 
@@ -277,7 +313,7 @@ impl Connection {
         pieces: &[IoSlice<'_>],
         bytes: usize,
     ) -> io::Result<(usize, usize)> {
-        let cut = self.dice.cut(bytes);
+        let cut = self.dice.cut(bytes.min(self.write_most));
         let first = &pieces[0];
         if pieces.len() > 1 && cut == bytes {
             return Ok((stream.send_vectored(pieces)?, bytes));
@@ -300,7 +336,7 @@ impl Connection {
                 continue;
             }
             let rest = &tx.control[tx.control_sent..];
-            match stream.send(&rest[..self.dice.cut(rest.len())]) {
+            match stream.send(&rest[..self.dice.cut(rest.len().min(self.write_most))]) {
                 Ok(sent) => tx.control_sent += sent,
                 Err(error) => return self.not_written(&error),
             }
@@ -330,7 +366,7 @@ impl Connection {
 
     /// How much of `length` may be read at once.
     pub(crate) fn cut(&self, length: usize) -> usize {
-        self.dice.cut(length)
+        self.dice.cut(length.min(self.read_most))
     }
 
     /// Counts bytes that have been read; only the holder of the lock does.
@@ -342,6 +378,13 @@ impl Connection {
     /// Whether the pump is drawn, not chosen; true also where it is chosen.
     pub(crate) fn may_assist(&self) -> bool {
         !self.dice.one_in(2)
+    }
+
+    /// What the peer speaks from here on, if it is not ZMTP 3 in the clear.
+    pub(crate) fn set_coding(&self, transcoder: Option<Transcoder>) {
+        let (outlet, inlet) = transcoder.map(coding::ways).unzip();
+        self.wait_tx().outlet = outlet;
+        self.wait_rx().inlet = inlet;
     }
 
     /// A connection stands: traffic may flow. What was begun on the last one begins again.
@@ -365,9 +408,7 @@ impl Connection {
         tx.control = Vec::new();
         tx.control_sent = 0;
         tx.drain.resume();
-        if let Some(raw) = &mut tx.raw {
-            *raw = Unframer::default();
-        }
+        tx.outlet = None;
         let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
         lane.clear();
         self.lane_waiting.store(false, Release);
@@ -386,6 +427,7 @@ impl Connection {
     pub(crate) fn uninstall_rx(&self, again: bool) {
         let mut rx = self.wait_rx();
         rx.stream = None;
+        rx.inlet = None;
         if again {
             rx.fill.begin_generation();
         }
@@ -424,6 +466,6 @@ pub(crate) enum Absorbed {
     Paused,
     /// The peer has closed, or the connection has failed.
     Ended(Option<i32>),
-    /// The peer has broken a limit.
-    Fault(FillFault),
+    /// The peer has done what it may not.
+    Fault(Breach),
 }

@@ -15,6 +15,7 @@ use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::{clock, fence, process, thread};
 use ferromq_vocabulary::{Code, ContextOptions, SocketType};
 
+use crate::authentication::Authentication;
 use crate::command::Order;
 use crate::io::IoHandle;
 use crate::io::thread::IoThread;
@@ -60,6 +61,7 @@ pub(crate) struct ContextShared {
     seed: AtomicU64,
     failed: AtomicBool,
     pub(crate) registry: Registry,
+    pub(crate) authentication: Authentication,
     /// Number of fork()s at its making: a child must leave it alone.
     born_at: u32,
 }
@@ -101,6 +103,7 @@ impl Context {
                 seed: AtomicU64::new(RandomState::new().hash_one(0u8)),
                 failed: AtomicBool::new(false),
                 registry: Registry::default(),
+                authentication: Authentication::default(),
                 born_at: process::fork_generation(),
             }),
         }
@@ -131,6 +134,33 @@ impl Context {
         if life.sockets.len() >= most {
             return Err(Code::TooManySockets);
         }
+        self.make_socket(life, socket_type)
+    }
+
+    /// A socket of our own, which no limit counts.
+    pub(crate) fn socket_inside(&self, socket_type: SocketType) -> Result<Socket, Code> {
+        let life = self.shared.life();
+        if life.terminated || self.shared.failed.load(Relaxed) {
+            return Err(Code::Terminated);
+        }
+        self.make_socket(life, socket_type)
+    }
+
+    pub(crate) fn of(shared: &Arc<ContextShared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<ContextShared> {
+        &self.shared
+    }
+
+    fn make_socket(
+        &self,
+        mut life: MutexGuard<'_, Life>,
+        socket_type: SocketType,
+    ) -> Result<Socket, Code> {
         self.shared.start(&mut life)?;
         let options = life.options.socket_defaults(socket_type);
         let policy = life.policy;

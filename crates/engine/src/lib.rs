@@ -11,6 +11,8 @@
 //! `ARCHITECTURE.md` describes the protocol between the threads.
 #![forbid(unsafe_code)]
 
+mod authentication;
+mod coding;
 mod command;
 mod connection;
 mod context;
@@ -19,12 +21,12 @@ mod monitor;
 mod policy;
 mod poll;
 mod proxy;
-mod raw;
 mod shared;
 mod socket;
 mod transport;
 mod tuning;
 
+pub use authentication::Authenticator;
 pub use command::Linger;
 pub use context::Context;
 pub use monitor::{EventSink, MONITOR_QUEUE, MonitorEvents};

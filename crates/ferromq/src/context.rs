@@ -185,7 +185,7 @@ impl Context {
         self.engine().is_terminated()
     }
 
-    fn engine(&self) -> &engine::Context {
+    pub(crate) fn engine(&self) -> &engine::Context {
         &self.life().engine
     }
 

@@ -13,6 +13,14 @@
 //! | [`Push`] | pipeline ([RFC 30](https://rfc.zeromq.org/spec/30/)) | to one after the other | | [`Pull`] |
 //! | [`Pull`] | pipeline | | from all, fairly | [`Push`] |
 //! | [`Pair`] | exclusive pair ([RFC 31](https://rfc.zeromq.org/spec/31/)) | to the one peer | from it | [`Pair`] |
+//! | [`Dealer`], [`Router`] | request-reply without turns | to one after the other; to whom the first part names | from all, fairly | [`Dealer`], [`Router`], [`Req`], [`Rep`] |
+//! | [`Xpub`], [`Xsub`] | publish-subscribe, subscriptions as messages | as [`Pub`]; subscriptions | subscriptions; as [`Sub`] | [`Pub`], [`Sub`], [`Xpub`], [`Xsub`] |
+//! | [`Stream`] | plain tcp | to whom the first part names | from all | anybody |
+//! | [`Client`], [`Server`] | client-server ([RFC 41](https://rfc.zeromq.org/spec/41/)) | to one after the other; to [`routing_id`](crate::Message::routing_id) | from all | each other |
+//! | [`Radio`], [`Dish`] | radio-dish ([RFC 48](https://rfc.zeromq.org/spec/48/)) | to a [`group`](crate::Message::group) | from joined groups | each other |
+//! | [`Scatter`], [`Gather`] | pipeline of single parts ([RFC 49](https://rfc.zeromq.org/spec/49/)) | to one after the other | from all, fairly | each other |
+//! | [`Channel`] | exclusive pair of single parts ([RFC 52](https://rfc.zeromq.org/spec/52/)) | to the one peer | from it | [`Channel`] |
+//! | [`Peer`] | peer to peer | to [`routing_id`](crate::Message::routing_id) | from all | [`Peer`] |
 //! | [`Any`] | known at run time only | if its type does | if its type does | |
 //!
 //! What a type does not do, does not compile:
@@ -113,8 +121,20 @@ kinds! {
     /// Any type, known at run time: verbs its type does not have answer
     /// [`NotSupported`](crate::Error::NotSupported).
     Any: Sends, Receives, Subscribes, Publishes;
+    /// [`Pair`] for messages of one part; several threads may use it at once.
+    Channel: Sends, Receives;
+    /// Asks [`Server`]s in turns, and hears from all, without rules; messages of one part.
+    Client: Sends, Receives;
+    /// Asks without taking turns: sends to one after the other, hears from all.
+    Dealer: Sends, Receives;
+    /// Receives the groups it has joined.
+    Dish: Receives;
+    /// Receives messages of one part from all [`Scatter`]s.
+    Gather: Receives;
     /// One peer, both directions, no rules: made for two threads of a process.
     Pair: Sends, Receives;
+    /// Talks to peers by their [`routing_id`](crate::Message::routing_id); messages of one part.
+    Peer: Sends, Receives;
     /// Publishes to all who subscribed. Whoever is slow loses messages: it never waits, unless
     /// [`no_drop`](crate::SocketBuilder::no_drop) says so.
     Pub: Sends, Publishes;
@@ -122,12 +142,27 @@ kinds! {
     Pull: Receives;
     /// Hands out work to the PULL sockets it is connected to, in turns; waits if none has room.
     Push: Sends;
+    /// Sends to all who have joined the message's [`group`](crate::Message::group).
+    Radio: Sends;
     /// Answers: receive, send, receive, send. The answer goes to whoever asked.
     Rep: Sends, Receives;
     /// Asks: send, receive, send, receive.
     Req: Sends, Receives;
+    /// Names its peers: the first part of what it receives says from whom, the first part of what
+    /// it sends to whom.
+    Router: Sends, Receives;
+    /// Hands out messages of one part to [`Gather`]s, in turns.
+    Scatter: Sends;
+    /// Answers [`Client`]s by their [`routing_id`](crate::Message::routing_id).
+    Server: Sends, Receives;
+    /// Plain tcp: connections named by the first part, bytes in the second.
+    Stream: Sends, Receives;
     /// Receives what it has subscribed to, which is nothing at first.
     Sub: Receives, Subscribes;
+    /// [`Pub`] that receives the subscriptions of its peers: 1 or 0 and the topic.
+    Xpub: Sends, Receives, Publishes;
+    /// [`Sub`] that subscribes by sending 1 or 0 and the topic.
+    Xsub: Sends, Receives;
 }
 
 macro_rules! types {
@@ -138,4 +173,6 @@ macro_rules! types {
     )*};
 }
 
-types! { Pair Pub Pull Push Rep Req Sub }
+types! {
+    Channel Client Dealer Dish Gather Pair Peer Pub Pull Push Radio Rep Req Router Scatter Server Stream Sub Xpub Xsub
+}

@@ -12,12 +12,13 @@
 //! 3. [Messages](#messages)
 //! 4. [Waiting](#waiting)
 //! 5. [Options](#options)
-//! 6. [Threads](#threads)
-//! 7. [Tasks](#tasks)
-//! 8. [Errors](#errors)
-//! 9. [Watching](#watching)
-//! 10. [The end](#the-end)
-//! 11. [Coming from libzmq](#coming-from-libzmq)
+//! 6. [Security](#security)
+//! 7. [Threads](#threads)
+//! 8. [Tasks](#tasks)
+//! 9. [Errors](#errors)
+//! 10. [Watching](#watching)
+//! 11. [The end](#the-end)
+//! 12. [Coming from libzmq](#coming-from-libzmq)
 //!
 //! # A first program
 //!
@@ -92,6 +93,25 @@
 //! # Ok::<(), ferromq::Error>(())
 //! ```
 //!
+//! **Routing**: [`Dealer`] and [`Router`] are [`Req`] and [`Rep`] without turns: a ROUTER names each
+//! peer in front of its messages, and sends to the one that is named in front of what it is given.
+//!
+//! ```
+//! use ferromq::{Context, Dealer, Router};
+//!
+//! let context = Context::new();
+//! let mut router = context.socket::<Router>()?;
+//! router.bind("inproc://routed")?;
+//! let mut dealer = context.socket_builder::<Dealer>().routing_id(b"worker-1").open()?;
+//! dealer.connect("inproc://routed")?;
+//! dealer.send("ready")?;
+//! let message = router.recv_multipart()?;
+//! assert_eq!(message.get(0).unwrap(), "worker-1");
+//! router.send(["worker-1", "task"])?;
+//! assert_eq!(dealer.recv()?, "task");
+//! # Ok::<(), ferromq::Error>(())
+//! ```
+//!
 //! **Exclusive pair**: two [`Pair`]s, usually two threads over inproc. An example is at
 //! [`Socket::split`].
 //!
@@ -163,6 +183,10 @@
 //! # push.set_linger(Duration::ZERO)?;
 //! # Ok::<(), ferromq::Error>(())
 //! ```
+//!
+//! # Security
+//!
+//! Who may connect, and how that is proved: [`security`].
 //!
 //! # Threads
 //!
@@ -294,6 +318,7 @@ mod options;
 mod outbound;
 mod poll;
 mod proxy;
+pub mod security;
 mod shared;
 mod socket;
 #[cfg(feature = "stream")]
@@ -303,13 +328,16 @@ mod task;
 pub use context::{Context, ContextBuilder};
 pub use error::{Error, Fault, SendError};
 pub use kind::{
-    Any, Kind, Pair, Pub, Publishes, Pull, Push, Receives, Rep, Req, Sends, Sub, Subscribes, Typed,
+    Any, Channel, Client, Dealer, Dish, Gather, Kind, Pair, Peer, Pub, Publishes, Pull, Push,
+    Radio, Receives, Rep, Req, Router, Scatter, Sends, Server, Stream, Sub, Subscribes, Typed,
+    Xpub, Xsub,
 };
 pub use monitor::{Monitor, MonitorIter};
 pub use options::{Linger, ReconnectStop, SocketBuilder};
 pub use outbound::{Outbound, Part};
 pub use poll::{Interest, PollItem, poll};
 pub use proxy::{AsEngine, proxy, proxy_steerable};
+pub use security::{Authenticator, InvalidKey, KeyPair, PublicKey, SecretKey};
 pub use shared::{RecvHalf, SendHalf, Shared};
 pub use socket::{AnySocket, CloseReport, Socket};
 
@@ -317,6 +345,6 @@ pub use ferromq_engine::{PeerStatistics, Policy, Readiness};
 pub use ferromq_message::{Buffer, Message, Metadata, MetadataBuilder, Multipart, OutOfMemory};
 pub use ferromq_vocabulary::option::OptionKey;
 pub use ferromq_vocabulary::{
-    Code, DisconnectReason, Endpoint, EndpointError, Event, MonitorEvent, OptionError,
+    Code, DisconnectReason, Endpoint, EndpointError, Event, MonitorEvent, Network, OptionError,
     ProtocolError, SocketType, Value,
 };

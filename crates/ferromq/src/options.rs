@@ -132,7 +132,7 @@ impl<K: Kind> SocketBuilder<K> {
         self
     }
 
-    fn with(mut self, number: i32, value: Result<Value, OptionError>) -> Self {
+    pub(crate) fn with(mut self, number: i32, value: Result<Value, OptionError>) -> Self {
         match value {
             Ok(value) => self.values.push((number, value)),
             Err(reason) => {
@@ -214,6 +214,14 @@ impl<K: Kind> SocketBuilder<K> {
         /// endpoints. Default: none, no limit.
         max_message_size(bytes: Option<u64>) = "-1" => MAXMSGSIZE: size(bytes);
 
+        /// Most bytes to read from a connection at once, for new endpoints. Default: 8192, which
+        /// leaves it to the library.
+        in_batch_size(bytes: u32) = "8192" => IN_BATCH_SIZE: int(bytes);
+
+        /// Most bytes to write to a connection at once, for new endpoints. Default: 8192, which
+        /// leaves it to the library.
+        out_batch_size(bytes: u32) = "8192" => OUT_BATCH_SIZE: int(bytes);
+
         /// `SO_PRIORITY`, for new endpoints. Default: 0.
         priority(priority: u32) = "0" => PRIORITY: int(priority);
 
@@ -243,6 +251,14 @@ impl<K: Kind> SocketBuilder<K> {
         /// The name of this socket towards its peers, 1 to 255 bytes, for new endpoints. Default:
         /// none.
         routing_id(id: &[u8]) = "" => ROUTING_ID: Ok(Value::from(id));
+
+        /// What an authenticator is told about the purpose of this socket, for new endpoints; with
+        /// it sockets without mechanism ask it, too. Default: none. RFC 27.
+        zap_domain(domain: &str) = "" => ZAP_DOMAIN: Ok(Value::from(domain));
+
+        /// With a domain and without an authenticator nobody comes in, and without a domain nobody
+        /// is asked; for new endpoints. Default: no.
+        zap_enforce_domain(enforced: bool) = "0" => ZAP_ENFORCE_DOMAIN: Ok(Value::from(enforced));
 
         /// Size of the system's send buffer, in bytes, for new endpoints: `SO_SNDBUF`. Default:
         /// the system's choice.
@@ -575,6 +591,30 @@ mod tests {
         number::DISCONNECT_MSG,
         number::HICCUP_MSG,
         number::XSUB_VERBOSE_UNSUBSCRIBE,
+        // Several at once, or with types of their own: see `security`.
+        number::PLAIN_SERVER,
+        number::PLAIN_USERNAME,
+        number::PLAIN_PASSWORD,
+        number::CURVE_SERVER,
+        number::CURVE_PUBLICKEY,
+        number::CURVE_SECRETKEY,
+        number::CURVE_SERVERKEY,
+        number::IPC_FILTER_PID,
+        number::IPC_FILTER_UID,
+        number::IPC_FILTER_GID,
+        number::TCP_ACCEPT_FILTER,
+        number::SOCKS_USERNAME,
+        number::SOCKS_PASSWORD,
+        number::SOCKS_PROXY,
+        // Of another system, or of other transports.
+        number::LOOPBACK_FASTPATH,
+        number::RATE,
+        number::RECOVERY_IVL,
+        number::MULTICAST_HOPS,
+        number::MULTICAST_MAXTPDU,
+        number::MULTICAST_LOOP,
+        // Takes a descriptor over.
+        number::USE_FD,
     ];
 
     #[test]

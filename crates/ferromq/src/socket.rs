@@ -364,6 +364,42 @@ impl<K: Receives> Socket<K> {
 }
 
 /// Subscriptions. Publishers filter: what nobody has subscribed to does not travel.
+impl Socket<crate::kind::Dish> {
+    /// Asks for messages to this group, of up to 255 bytes.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) if it has joined the group already, or the name is too long.
+    pub fn join(&mut self, group: impl AsRef<[u8]>) -> Result<(), Error> {
+        Ok(self.engine.join(group.as_ref())?)
+    }
+
+    /// Takes [`join`](Self::join) back.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) if it has not joined the group.
+    pub fn leave(&mut self, group: impl AsRef<[u8]>) -> Result<(), Error> {
+        Ok(self.engine.leave(group.as_ref())?)
+    }
+}
+
+impl Socket<crate::kind::Peer> {
+    /// Connects, and returns the routing id to send to that peer by.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub fn connect_peer(&mut self, endpoint: &str) -> Result<u32, Error> {
+        Ok(self.engine.connect_peer(endpoint)?)
+    }
+
+    /// Ends the connection to a peer.
+    ///
+    /// # Errors
+    /// [`HostUnreachable`](Error::HostUnreachable) if there is none.
+    pub fn disconnect_peer(&mut self, routing_id: u32) -> Result<(), Error> {
+        Ok(self.engine.disconnect_peer(routing_id)?)
+    }
+}
+
 impl<K: Subscribes> Socket<K> {
     /// Asks for messages whose first part begins with `topic`; the empty one is for all. Counts:
     /// what was subscribed twice must be unsubscribed twice. `ZMQ_SUBSCRIBE`.

@@ -4,7 +4,7 @@
 use std::ffi::{CStr, c_char, c_int};
 
 /// 1 for what is built in.
-const HAS: &[&str] = &["ipc", "draft"];
+const HAS: &[&str] = &["ipc", "curve", "draft"];
 
 /// Whether a capability is there.
 ///

@@ -6,6 +6,7 @@ use std::ptr;
 
 use ferromq_vocabulary::option::{Kind, number};
 use ferromq_vocabulary::{Code, SocketOptions, SocketType, Value};
+use ferromq_zmtp::z85;
 
 use crate::boundary;
 use crate::context::{bytes_of, int_of};
@@ -26,7 +27,12 @@ pub unsafe extern "C" fn zmq_setsockopt(
         socket::with(socket, |engine| {
             // SAFETY: as the caller promises.
             let bytes = unsafe { slice(value, length) }.map_err(|_null| Code::Invalid);
-            let value = bytes.and_then(|bytes| value_of(engine.socket_type(), option, bytes));
+            let value = bytes.and_then(|bytes| {
+                if bytes.is_empty() && !value.is_null() && is_cleared_by_null(option) {
+                    return Err(Code::Invalid);
+                }
+                value_of(engine.socket_type(), option, bytes)
+            });
             match value {
                 Ok(value) => engine.set_option(option, value),
                 // The end of the context comes first.
@@ -71,6 +77,10 @@ pub unsafe extern "C" fn zmq_getsockopt(
             // SAFETY: the caller's place for the length.
             let length = unsafe { &mut *length };
             let found = engine.get_option(option)?;
+            if let (true, Value::Bytes(key)) = (is_key(option), &found) {
+                // SAFETY: the caller's room, as long as it says.
+                return unsafe { give_key(key, value, *length) };
+            }
             let text = SocketOptions::find_for(engine.socket_type(), option)
                 .is_ok_and(|spec| matches!(spec.kind, Kind::Str { .. }));
             let bytes = match found {
@@ -100,6 +110,44 @@ pub unsafe extern "C" fn zmq_getsockopt(
             Ok(())
         })
     })
+}
+
+/// Text that only a null pointer takes back: an empty one is refused.
+fn is_cleared_by_null(option: c_int) -> bool {
+    matches!(
+        option,
+        number::PLAIN_USERNAME
+            | number::PLAIN_PASSWORD
+            | number::ZAP_DOMAIN
+            | number::SOCKS_PROXY
+            | number::BINDTODEVICE
+    )
+}
+
+fn is_key(option: c_int) -> bool {
+    matches!(
+        option,
+        number::CURVE_PUBLICKEY | number::CURVE_SECRETKEY | number::CURVE_SERVERKEY
+    )
+}
+
+/// Copies a key: as 32 bytes into that much room, as text into room for 40 characters and a NUL.
+///
+/// # Safety
+/// `room` leads to `length` bytes.
+unsafe fn give_key(key: &[u8], room: *mut c_void, length: usize) -> Result<(), Code> {
+    let text;
+    let bytes = match length {
+        32 => key,
+        41 => {
+            text = z85::encode(key).map_err(|_invalid| Code::Invalid)?;
+            text.as_bytes()
+        }
+        _ => return Err(Code::Invalid),
+    };
+    // SAFETY: as the caller promises; a key of 32 bytes has a text of 40 characters.
+    unsafe { give(bytes, room, length) };
+    Ok(())
 }
 
 /// Numbers that used to be longer once: some programs still give room for that.

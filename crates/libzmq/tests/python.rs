@@ -64,8 +64,11 @@ impl Drop for Program {
 
 impl Program {
     fn start(name: &str, green: bool, arguments: &[&str]) -> Self {
+        Self::start_with(python(), name, green, arguments)
+    }
+
+    fn start_with(mut command: Command, name: &str, green: bool, arguments: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/python");
-        let mut command = python();
         if green {
             command.env("GREEN", "1");
         }
@@ -235,4 +238,45 @@ print('tornado')
         .expect("Python runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.stdout, b"asyncio\ntornado\n", "{errors}");
+}
+
+/// PLAIN and CURVE between our library and the real one, with pyzmq's authenticator on both.
+#[test]
+fn security_across_libraries() {
+    let real = || {
+        let mut command = python();
+        command.env_remove("LD_LIBRARY_PATH");
+        command
+    };
+    let output = real()
+        .args([
+            "-c",
+            "import zmq; print(zmq.zmq_version(), zmq.has('curve'))",
+        ])
+        .output();
+    if !output.is_ok_and(|output| output.stdout.ends_with(b" True\n")) {
+        println!("SKIPPED: no python3-zmq with CURVE");
+        return;
+    }
+    let key = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
+    for (mechanism, user) in [("plain", "admin"), ("curve", key)] {
+        for (server_side, client_side) in [("bind", "connect"), ("connect", "bind")] {
+            for ours_serves in [true, false] {
+                let endpoint = endpoint();
+                let (serving, asking) = if ours_serves {
+                    (python(), real())
+                } else {
+                    (real(), python())
+                };
+                let start = |command, role, side| {
+                    let arguments = [role, mechanism, side, endpoint.as_str()];
+                    Program::start_with(command, "secured_echo.py", false, &arguments)
+                };
+                let server = start(serving, "server", server_side);
+                let client = start(asking, "client", client_side);
+                assert_eq!(client.rest(), ["client "]);
+                assert_eq!(server.rest(), [format!("server {user}")]);
+            }
+        }
+    }
 }

@@ -34,6 +34,7 @@ pub mod limits;
 pub mod listener;
 pub mod poll;
 pub mod process;
+pub mod random;
 pub mod resolve;
 pub mod signal;
 pub mod stream;

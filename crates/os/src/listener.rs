@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::address::{Address, UnixAddress};
 use crate::stream::Stream;
@@ -73,6 +73,25 @@ impl Listener {
         let answer = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
         sys::check(answer)?;
         Ok(Self(fd))
+    }
+
+    /// Takes over a descriptor by its number, as [`from_fd`](Self::from_fd); whoever gave the number
+    /// must leave the descriptor alone from here on.
+    ///
+    /// # Errors
+    /// `EBADF` if it is none, `EINVAL` if it is not a socket that listens.
+    pub fn adopt(fd: RawFd) -> io::Result<Self> {
+        if fd < 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        // SAFETY: borrowed for this one question, which fails for a number that is no descriptor.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+        let listens = sys::option(borrowed, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)?;
+        if listens == 0 {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        // SAFETY: it is open, as the question has shown, and the caller has handed it over.
+        Self::from_fd(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
     /// Takes the next connection, or answers [`io::ErrorKind::WouldBlock`].

@@ -14,11 +14,15 @@
 pub mod endpoint;
 pub mod error;
 pub mod event;
+pub mod network;
 pub mod option;
+pub mod secret;
 pub mod socket_type;
 
 pub use endpoint::{Endpoint, EndpointError, Host, IpcPath, Port, TcpAddress};
 pub use error::Code;
 pub use event::{DisconnectReason, Event, MonitorEvent, ProtocolError};
-pub use option::{ContextOptions, OptionError, SocketOptions, Value};
+pub use network::Network;
+pub use option::{ContextOptions, Mechanism, OptionError, SocketOptions, Value};
+pub use secret::Secret;
 pub use socket_type::SocketType;

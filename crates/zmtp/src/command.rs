@@ -142,7 +142,8 @@ pub fn subscribe(topic: &[u8], out: &mut Vec<u8>) {
     append(SUBSCRIBE, &[topic], out);
 }
 
-fn append(name: &[u8], data: &[&[u8]], out: &mut Vec<u8>) {
+/// Appends a command frame.
+pub(crate) fn append(name: &[u8], data: &[&[u8]], out: &mut Vec<u8>) {
     let body = data.iter().fold(name.len().saturating_add(1), |sum, part| {
         sum.saturating_add(part.len())
     });

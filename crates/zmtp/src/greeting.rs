@@ -39,6 +39,10 @@ pub enum Protocol {
 /// The version both sides speak from the end of the greeting on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {
+    /// Another framing, see [`transcode::v1`](crate::transcode::v1); no commands.
+    V1_0,
+    /// The framing of 3.0; no commands.
+    V2_0,
     /// Subscriptions are messages.
     V3_0,
     /// Subscriptions are commands.

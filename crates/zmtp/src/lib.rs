@@ -11,13 +11,28 @@
 //! | [`greeting`] | the 64 bytes both sides begin with, and which version the peer speaks |
 //! | [`command`] | the commands of ZMTP 3.1, to and from frame bodies |
 //! | [`metadata`] | the properties READY carries |
-//! | [`mechanism`] | NULL, and the table where other mechanisms get their line |
+//! | [`mechanism`] | NULL, PLAIN and CURVE, and the table where other mechanisms get their line |
+//! | [`zap`] | asking an authenticator (RFC 27) |
 //! | [`handshake`] | greeting and mechanism together, and every way they can fail |
+//! | [`transcode`] | traffic that is not ZMTP 3 in the clear: ZMTP 1.0, CURVE |
 //! | [`heartbeat`] | when to PING, and when to give a silent peer up |
 //! | [`subscription`] | subscriptions as commands (3.1) and as messages (3.0) |
 //! | [`z85`] | keys as text (RFC 32) |
 //! | [`decoder`] | bytes to frames, a walker for tests and tools |
 //! | [`connection`] | all of it as one machine: for virtual time, fuzzing, and as the engine's oracle |
+
+//!
+//! # From greeting to traffic
+//!
+//! 1. [`Handshake::with_security`](handshake::Handshake::with_security) (or `new`, for NULL); write
+//!    `transmit`, give `handle_input` what arrives.
+//! 2. After each call ask [`take_credentials`](handshake::Handshake::take_credentials): a server
+//!    has a question. Put domain, address and routing id to it ([`zap::Request`]), ask the handler,
+//!    and bring the answer to [`judged`](handshake::Handshake::judged). Until then nothing goes on;
+//!    do not read meanwhile (input that is not taken is traffic, to be kept).
+//! 3. At `is_done`, take the [`transcoder`](handshake::Handshake::take_transcoder) if there is one
+//!    and pass both directions through it; then `into_peer`.
+//! 4. After a fault write what `transmit` still holds (an ERROR), then close.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -43,4 +58,6 @@ pub mod heartbeat;
 pub mod mechanism;
 pub mod metadata;
 pub mod subscription;
+pub mod transcode;
 pub mod z85;
+pub mod zap;

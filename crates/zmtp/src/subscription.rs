@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Subscriptions on the wire: commands to a 3.1 peer, messages to a 3.0 peer.
+//! Subscriptions on the wire: commands to a 3.1 peer, messages to an older one.
 //!
 //! contract 3.5: "libzmq accepts subscriptions in both encodings on any version", and so do we.
 
@@ -20,7 +20,7 @@ pub enum Subscription<'a> {
 /// Appends a frame that subscribes to `topic`.
 pub fn encode_subscribe(version: Version, topic: &[u8], out: &mut Vec<u8>) {
     match version {
-        Version::V3_0 => append_message(SUBSCRIBE, topic, out),
+        Version::V1_0 | Version::V2_0 | Version::V3_0 => append_message(SUBSCRIBE, topic, out),
         Version::V3_1 => command::subscribe(topic, out),
     }
 }
@@ -28,7 +28,7 @@ pub fn encode_subscribe(version: Version, topic: &[u8], out: &mut Vec<u8>) {
 /// Appends a frame that ends a subscription to `topic`.
 pub fn encode_cancel(version: Version, topic: &[u8], out: &mut Vec<u8>) {
     match version {
-        Version::V3_0 => append_message(CANCEL, topic, out),
+        Version::V1_0 | Version::V2_0 | Version::V3_0 => append_message(CANCEL, topic, out),
         Version::V3_1 => command::cancel(topic, out),
     }
 }

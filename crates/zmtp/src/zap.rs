@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ZAP (RFC 27): asking whether a peer may come in.
+//! ZAP (RFC 27): asking an authenticator whether a peer may come in.
 //!
 //! ```text
-//! request: empty | "1.0" | request id | domain | address | routing id | mechanism | credentials...
-//! reply:   empty | "1.0" | request id | status | text | user id | metadata
+//! request  "" "1.0" id domain address routing-id mechanism credentials…
+//! reply    "" "1.0" id status text user-id metadata
 //! ```
 //!
-//! The empty frame is the envelope of a REQ; a REP removes it. Here requests and replies are lists of
-//! frames without it, except in [`Request::encode`] and [`Reply::parse`], whose other end may be a
-//! ROUTER.
+//! This is what the frames say. How they get to the handler is the business of whoever drives the
+//! handshake.
 
 use std::error::Error;
 use std::fmt;
@@ -18,25 +17,19 @@ use zeroize::Zeroizing;
 
 use crate::metadata::{self, Properties};
 
-/// The version both frames carry.
-pub const VERSION: &[u8] = b"1.0";
-/// contract 3.11: "request id "1" (always "1": libzmq opens one private pipe per connection)".
-pub const REQUEST_ID: &[u8] = b"1";
-/// Where the handler is bound.
+/// Where a handler listens.
 pub const ENDPOINT: &str = "inproc://zeromq.zap.01";
 
-/// What a mechanism has found out and an authenticator is to judge.
+/// What a peer shows of itself, in the words of its mechanism.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// The name of the mechanism.
+    /// The mechanism's name.
     pub mechanism: &'static str,
-    /// NULL: none; PLAIN: user and password; CURVE: the client's key of 32 bytes; GSSAPI: the
-    /// principal.
+    /// NULL: none. PLAIN: user, password. CURVE: the 32 bytes of the client's public key.
     pub frames: Vec<Zeroizing<Vec<u8>>>,
 }
 
 impl fmt::Debug for Credentials {
-    /// Passwords are not shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
             .field("mechanism", &self.mechanism)
@@ -44,102 +37,76 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A question to a ZAP handler.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The ZAP domain of the socket.
-    pub domain: Vec<u8>,
-    /// Where the peer is: a numeric address.
-    pub address: Vec<u8>,
-    /// contract 3.11: "identity (of the *server's own* socket ROUTING_ID option, not the client's)".
-    pub routing_id: Vec<u8>,
-    /// The name of the mechanism.
-    pub mechanism: Vec<u8>,
-    /// What follows in further frames.
-    pub credentials: Vec<Zeroizing<Vec<u8>>>,
+/// A question to a handler.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The option ZAP_DOMAIN of the asking socket.
+    pub domain: &'a str,
+    /// The peer's address; for ipc `:uid:gid:pid`.
+    pub address: &'a str,
+    /// The asking socket's own routing id.
+    ///
+    /// contract 3.11: "identity (of the *server's own* socket ROUTING_ID option, not the client's)"
+    pub routing_id: &'a [u8],
+    /// What the peer shows.
+    pub credentials: &'a Credentials,
 }
 
-impl fmt::Debug for Request {
-    /// Passwords are not shown.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
-            .field("domain", &self.domain.escape_ascii().to_string())
-            .field("address", &self.address.escape_ascii().to_string())
-            .field("mechanism", &self.mechanism.escape_ascii().to_string())
-            .finish_non_exhaustive()
-    }
-}
-
-/// The frames are not a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MalformedRequest;
-
-impl Request {
-    /// The frames to send, the empty one first.
+impl Request<'_> {
+    /// The frames a handler behind REP or ROUTER gets, the delimiter of the envelope first.
     #[must_use]
-    pub fn encode(&self) -> Vec<Vec<u8>> {
-        let head = [
+    pub fn frames(&self) -> Vec<Vec<u8>> {
+        let fixed: [&[u8]; 7] = [
             b"",
             VERSION,
             REQUEST_ID,
-            &self.domain,
-            &self.address,
-            &self.routing_id,
-            &self.mechanism,
+            self.domain.as_bytes(),
+            self.address.as_bytes(),
+            self.routing_id,
+            self.credentials.mechanism.as_bytes(),
         ];
-        let credentials = self.credentials.iter().map(|frame| frame.as_slice());
-        head.into_iter()
-            .chain(credentials)
-            .map(<[u8]>::to_vec)
-            .collect()
-    }
-
-    /// The request and its id, from frames without the empty one: what a REP receives.
-    pub fn parse<'a>(frames: &[&'a [u8]]) -> Result<(Self, &'a [u8]), MalformedRequest> {
-        let [
-            version,
-            id,
-            domain,
-            address,
-            routing_id,
-            mechanism,
-            credentials @ ..,
-        ] = frames
-        else {
-            return Err(MalformedRequest);
-        };
-        if *version != VERSION || domain.len() > MAX_TEXT || address.len() > MAX_TEXT {
-            return Err(MalformedRequest);
-        }
-        let credentials = credentials
-            .iter()
-            .map(|frame| Zeroizing::new(frame.to_vec()))
-            .collect();
-        let request = Self {
-            domain: domain.to_vec(),
-            address: address.to_vec(),
-            routing_id: routing_id.to_vec(),
-            mechanism: mechanism.to_vec(),
-            credentials,
-        };
-        Ok((request, id))
+        let shown = self.credentials.frames.iter().map(|frame| frame.to_vec());
+        fixed.into_iter().map(<[u8]>::to_vec).chain(shown).collect()
     }
 }
 
-/// What a handler says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What a handler decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// 200: the peer may come in.
+    /// 200: come in.
     Success,
-    /// 300: not now; the peer may try again.
+    /// 300: not now, try again.
     TemporaryError,
     /// 400: no.
     AuthenticationFailure,
-    /// 500: the handler is in trouble.
+    /// 500: the handler cannot tell.
     InternalError,
 }
 
 impl Status {
+    /// Reads the three digits.
+    #[must_use]
+    pub fn parse(digits: &[u8]) -> Option<Self> {
+        match digits {
+            b"200" => Some(Self::Success),
+            b"300" => Some(Self::TemporaryError),
+            b"400" => Some(Self::AuthenticationFailure),
+            b"500" => Some(Self::InternalError),
+            _ => None,
+        }
+    }
+
+    /// The three digits.
+    #[must_use]
+    pub fn digits(self) -> &'static [u8] {
+        match self {
+            Self::Success => b"200",
+            Self::TemporaryError => b"300",
+            Self::AuthenticationFailure => b"400",
+            Self::InternalError => b"500",
+        }
+    }
+
     /// The number.
     #[must_use]
     pub fn code(self) -> u16 {
@@ -150,118 +117,74 @@ impl Status {
             Self::InternalError => 500,
         }
     }
-
-    /// The three digits.
-    #[must_use]
-    pub fn digits(self) -> &'static [u8; 3] {
-        match self {
-            Self::Success => b"200",
-            Self::TemporaryError => b"300",
-            Self::AuthenticationFailure => b"400",
-            Self::InternalError => b"500",
-        }
-    }
-
-    /// contract 3.11: "status "200"/"300"/"400"/"500"", exactly.
-    #[must_use]
-    pub fn parse(digits: &[u8]) -> Option<Self> {
-        Some(match digits {
-            b"200" => Self::Success,
-            b"300" => Self::TemporaryError,
-            b"400" => Self::AuthenticationFailure,
-            b"500" => Self::InternalError,
-            _ => return None,
-        })
-    }
 }
 
-/// The answer of a handler.
+/// What a handler says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Whether the peer may come in.
+    /// Its decision.
     pub status: Status,
     /// Why, for people.
-    pub text: Vec<u8>,
-    /// Who the peer is.
+    pub text: String,
+    /// Whom it knows the peer as; becomes the property `User-Id`.
     pub user_id: Vec<u8>,
-    /// What else is known of it.
+    /// What else it knows.
     pub metadata: Properties,
 }
 
 impl Reply {
-    /// An answer without text, user and metadata.
-    #[must_use]
-    pub fn new(status: Status) -> Self {
-        Self {
-            status,
-            text: Vec::new(),
-            user_id: Vec::new(),
-            metadata: Properties::new(),
-        }
-    }
-
-    /// The frames a REP sends in answer to the request with this id.
-    #[must_use]
-    pub fn encode(&self, request_id: &[u8]) -> Vec<Vec<u8>> {
-        let mut properties = Vec::new();
-        for (name, value) in &self.metadata {
-            match metadata::encode(name, value, &mut properties) {
-                Ok(()) | Err(metadata::InvalidProperty) => {}
-            }
-        }
-        vec![
-            VERSION.to_vec(),
-            request_id.to_vec(),
-            self.status.digits().to_vec(),
-            self.text.clone(),
-            self.user_id.clone(),
-            properties,
-        ]
-    }
-
-    /// Reads the seven frames of a reply, the empty one included.
-    ///
-    /// contract 3.11: "Reply exactly 7 frames [...] Malformed -> protocol error events."
-    pub fn parse<T: AsRef<[u8]>>(frames: &[T]) -> Result<Self, MalformedReply> {
-        let frames: Vec<&[u8]> = frames.iter().map(AsRef::as_ref).collect();
-        let [empty, version, id, status, text, user_id, properties] = frames.as_slice() else {
+    /// Reads the frames of a reply, the delimiter of the envelope first.
+    pub fn parse<F: AsRef<[u8]>>(frames: &[F]) -> Result<Self, MalformedReply> {
+        // contract 3.11: "Reply exactly 7 frames"
+        let [delimiter, version, id, status, text, user_id, properties] = frames else {
             return Err(MalformedReply::Frames);
         };
-        if !empty.is_empty() {
-            return Err(MalformedReply::Envelope);
+        if !delimiter.as_ref().is_empty() {
+            return Err(MalformedReply::Delimiter);
         }
-        if *version != VERSION {
+        if version.as_ref() != VERSION {
             return Err(MalformedReply::Version);
         }
-        if *id != REQUEST_ID {
+        if id.as_ref() != REQUEST_ID {
             return Err(MalformedReply::RequestId);
         }
-        let status = Status::parse(status).ok_or(MalformedReply::Status)?;
-        let metadata = metadata::parse(properties)
+        let status = Status::parse(status.as_ref()).ok_or(MalformedReply::Status)?;
+        let metadata = metadata::parse(properties.as_ref())
             .map_err(|metadata::InvalidMetadata| MalformedReply::Metadata)?;
         Ok(Self {
             status,
-            text: text.to_vec(),
-            user_id: user_id.to_vec(),
+            text: String::from_utf8_lossy(text.as_ref()).into_owned(),
+            user_id: user_id.as_ref().to_vec(),
             metadata,
         })
     }
 }
 
-/// What is wrong with a reply.
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The handler has answered.
+    Reply(Reply),
+    /// It has answered something that cannot be read.
+    Malformed(MalformedReply),
+    /// Nobody is there to ask.
+    NoHandler,
+}
+
+/// Why a reply cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MalformedReply {
     /// The first frame is not empty.
-    Envelope,
-    /// There are not exactly seven frames.
+    Delimiter,
+    /// There are not seven frames.
     Frames,
-    /// The metadata cannot be read.
+    /// The properties cannot be read.
     Metadata,
-    /// It answers another request.
+    /// It answers another question.
     RequestId,
-    /// The status is none of the four.
+    /// The status is none of 200, 300, 400, 500.
     Status,
-    /// The version is not 1.0.
+    /// The version is not "1.0".
     Version,
 }
 
@@ -270,8 +193,8 @@ impl MalformedReply {
     #[must_use]
     pub fn protocol_error(self) -> ProtocolError {
         match self {
+            Self::Delimiter => ProtocolError::ZapUnspecified,
             Self::Frames => ProtocolError::ZapMalformedReply,
-            Self::Envelope => ProtocolError::ZapUnspecified,
             Self::Metadata => ProtocolError::ZapInvalidMetadata,
             Self::RequestId => ProtocolError::ZapBadRequestId,
             Self::Status => ProtocolError::ZapInvalidStatusCode,
@@ -282,101 +205,89 @@ impl MalformedReply {
 
 impl fmt::Display for MalformedReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.protocol_error().fmt(f)
+        f.write_str(match self {
+            Self::Delimiter => "the authenticator's reply does not begin with an empty frame",
+            Self::Frames => "the authenticator's reply has not seven frames",
+            Self::Metadata => "the authenticator's properties cannot be read",
+            Self::RequestId => "the authenticator answers another question",
+            Self::Status => "the authenticator's status is none of 200, 300, 400, 500",
+            Self::Version => "the authenticator's version is not 1.0",
+        })
     }
 }
 
 impl Error for MalformedReply {}
 
-/// How a question to an authenticator came out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// A handler answered.
-    Reply(Reply),
-    /// A handler answered with something else than a reply.
-    Malformed(MalformedReply),
-    /// There is no handler.
-    NoHandler,
-}
-
-/// RFC 27: domain and address are short strings.
-const MAX_TEXT: usize = 255;
+const VERSION: &[u8] = b"1.0";
+/// contract 3.11: "request id "1" (always "1": libzmq opens one private pipe per connection)"
+const REQUEST_ID: &[u8] = b"1";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn plain() -> Request {
-        Request {
-            domain: b"global".to_vec(),
-            address: b"127.0.0.1".to_vec(),
-            routing_id: b"me".to_vec(),
-            mechanism: b"PLAIN".to_vec(),
-            credentials: vec![
+    #[test]
+    fn a_request_has_the_frames_of_the_rfc() {
+        let credentials = Credentials {
+            mechanism: "PLAIN",
+            frames: vec![
                 Zeroizing::new(b"admin".to_vec()),
                 Zeroizing::new(b"secret".to_vec()),
             ],
-        }
-    }
-
-    #[test]
-    fn requests_are_these_frames() {
-        let frames = plain().encode();
+        };
+        let request = Request {
+            domain: "global",
+            address: "127.0.0.1",
+            routing_id: b"IDENT",
+            credentials: &credentials,
+        };
         let expected: [&[u8]; 9] = [
             b"",
             b"1.0",
             b"1",
             b"global",
             b"127.0.0.1",
-            b"me",
+            b"IDENT",
             b"PLAIN",
             b"admin",
             b"secret",
         ];
-        assert_eq!(frames, expected);
-        let views: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
-        assert_eq!(Request::parse(&views[1..]), Ok((plain(), &b"1"[..])));
-        assert_eq!(Request::parse(&views), Err(MalformedRequest));
-        assert_eq!(Request::parse(&views[1..6]), Err(MalformedRequest));
-        assert!(!format!("{:?}", plain()).contains("secret"));
+        assert_eq!(request.frames(), expected);
+        assert!(
+            !format!("{request:?}").contains("115, 101, 99"),
+            "no secrets"
+        );
     }
 
     #[test]
-    fn replies_come_back() {
-        let mut reply = Reply::new(Status::Success);
-        reply.text = b"OK".to_vec();
-        reply.user_id = b"admin".to_vec();
-        reply.metadata = vec![("X-role".to_owned(), b"boss".to_vec())];
-        let mut frames = reply.encode(b"1");
-        frames.insert(0, Vec::new());
-        assert_eq!(Reply::parse(&frames), Ok(reply));
-    }
-
-    #[test]
-    fn every_malformed_reply_has_its_event() {
-        let good: [&[u8]; 7] = [b"", b"1.0", b"1", b"200", b"OK", b"", b""];
-        assert!(Reply::parse(&good).is_ok());
-        let cases: [(usize, &[u8], MalformedReply, u32); 10] = [
-            (0, b"x", MalformedReply::Envelope, 0x2000_0000),
-            (1, b"1.1", MalformedReply::Version, 0x2000_0003),
-            (1, b"", MalformedReply::Version, 0x2000_0003),
-            (2, b"2", MalformedReply::RequestId, 0x2000_0002),
-            (3, b"201", MalformedReply::Status, 0x2000_0004),
-            (3, b"20", MalformedReply::Status, 0x2000_0004),
-            (3, b"2000", MalformedReply::Status, 0x2000_0004),
-            (3, b"", MalformedReply::Status, 0x2000_0004),
-            (6, b"\x01", MalformedReply::Metadata, 0x2000_0005),
-            (6, b"\x01a\xff\xff\xff\xff", MalformedReply::Metadata, 0x2000_0005),
+    fn a_reply_is_taken_to_the_letter() {
+        let good: [&[u8]; 7] = [
+            b"",
+            b"1.0",
+            b"1",
+            b"200",
+            b"OK",
+            b"anonymous",
+            b"\x05Hello\0\0\0\x05World",
         ];
-        for (at, bytes, malformed, number) in cases {
+        let reply = Reply::parse(&good).unwrap();
+        assert_eq!(reply.status, Status::Success);
+        assert_eq!(reply.user_id, b"anonymous");
+        assert_eq!(reply.metadata, [("Hello".to_owned(), b"World".to_vec())]);
+
+        let with = |at: usize, frame: &'static [u8]| {
             let mut frames = good;
-            frames[at] = bytes;
-            assert_eq!(Reply::parse(&frames), Err(malformed));
-            assert_eq!(malformed.protocol_error().number(), number);
-        }
-        assert_eq!(Reply::parse(&good[..6]), Err(MalformedReply::Frames));
-        let long = [&good[..], &[b""]].concat();
-        assert_eq!(Reply::parse(&long), Err(MalformedReply::Frames));
-        assert_eq!(MalformedReply::Frames.protocol_error().number(), 0x2000_0001);
+            frames[at] = frame;
+            Reply::parse(&frames).unwrap_err()
+        };
+        assert_eq!(with(0, b"x"), MalformedReply::Delimiter);
+        assert_eq!(with(1, b"2.0"), MalformedReply::Version);
+        assert_eq!(with(2, b"2"), MalformedReply::RequestId);
+        assert_eq!(with(3, b"204"), MalformedReply::Status);
+        assert_eq!(with(6, b"\x05Hello"), MalformedReply::Metadata);
+        assert_eq!(
+            Reply::parse(&good[..6]).unwrap_err(),
+            MalformedReply::Frames
+        );
     }
 }

@@ -18,6 +18,7 @@ use super::thread::IoThread;
 use crate::command::Order;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
+use crate::transport::socks::{Refused, Socks};
 use crate::transport::{Attempt, Target, endpoint_of, peer_address};
 
 impl IoThread {
@@ -104,7 +105,7 @@ impl IoThread {
         session.registered = None;
         session.state = State::Connecting;
         if progress == Progress::Done {
-            self.connected(id);
+            self.reached(id);
             return;
         }
         let endpoint = session.endpoint().to_owned();
@@ -128,7 +129,7 @@ impl IoThread {
             Ok(()) if connected_to_itself(&stream) => {
                 self.not_connected(id, &io::ErrorKind::ConnectionRefused.into());
             }
-            Ok(()) => self.connected(id),
+            Ok(()) => self.reached(id),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
                 self.want(id, Interest::WRITE);
             }
@@ -136,7 +137,50 @@ impl IoThread {
         }
     }
 
-    fn connected(&mut self, id: u64) {
+    /// The other end of the connection is there: the peer, or a proxy on the way to it.
+    fn reached(&mut self, id: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Origin::Connected(target) = &session.origin else {
+            return;
+        };
+        let Some(destination) = target.behind_proxy() else {
+            self.connected(id, Vec::new());
+            return;
+        };
+        let socks = Socks::new(destination.clone(), &session.options);
+        session.state = State::Proxying(Box::new(socks));
+        if session.connect_deadline.is_none()
+            && let Ok(limit @ 1..) = u64::try_from(session.options.handshake_ivl)
+        {
+            session.connect_deadline = Some(self.now + Duration::from_millis(limit));
+            self.schedule(id);
+        }
+        self.proxying_event(id);
+    }
+
+    /// Tells the proxy, hears what it says.
+    pub(super) fn proxying_event(&mut self, id: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let (State::Proxying(socks), Some(stream)) = (&mut session.state, &session.stream) else {
+            return;
+        };
+        match converse(socks, stream, &mut self.scratch) {
+            Ok(Some(interest)) => self.want(id, interest),
+            Ok(None) => {
+                let state = std::mem::replace(&mut session.state, State::Connecting);
+                if let State::Proxying(socks) = state {
+                    self.connected(id, socks.into_rest());
+                }
+            }
+            Err(error) => self.not_connected(id, &error),
+        }
+    }
+
+    fn connected(&mut self, id: u64, rest: Vec<u8>) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -156,7 +200,7 @@ impl IoThread {
             .socket
             .monitor
             .report(|| MonitorEvent::new(event, local, endpoint));
-        self.greet(id);
+        self.greet(id, rest);
     }
 
     pub(super) fn connect_timed_out(&mut self, id: u64) {
@@ -237,7 +281,39 @@ impl IoThread {
                     self.look_after(&connection);
                 }
             }
-            State::Resolving | State::Connecting | State::Greeting(_) => {}
+            State::Resolving | State::Connecting | State::Proxying(_) | State::Greeting(_) => {}
+        }
+    }
+}
+
+/// What to wait for in a conversation with a proxy; `None` if that is over.
+fn converse(
+    socks: &mut Socks,
+    stream: &Stream,
+    scratch: &mut [u8],
+) -> io::Result<Option<Interest>> {
+    loop {
+        while !socks.transmit().is_empty() {
+            match stream.send(socks.transmit()) {
+                Ok(sent) => socks.transmitted(sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Some(Interest::WRITE));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if socks.is_done() {
+            return Ok(None);
+        }
+        match stream.recv(&mut scratch[..4096]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => socks
+                .handle_input(&scratch[..read])
+                .map_err(|Refused| io::Error::from(io::ErrorKind::ConnectionAborted))?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(Some(Interest::READ));
+            }
+            Err(error) => return Err(error),
         }
     }
 }

@@ -11,10 +11,12 @@ use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::stream::Stream;
 use ferromq_pipe::FillFault;
 use ferromq_vocabulary::{DisconnectReason, Event, ProtocolError, SocketType};
+use ferromq_zmtp::handshake::Fault;
 
 use super::greeting::reason_of;
 use super::session::{Closing, State};
 use super::thread::IoThread;
+use crate::coding::Breach;
 use crate::command::{Linger, News};
 use crate::connection::{Absorbed, Connection, Pumped};
 use crate::tuning::{CLOSE_TICK, CLOSE_TICK_MAX, TRAIL_TICK};
@@ -97,12 +99,29 @@ impl IoThread {
         self.read_ended(id, came);
     }
 
-    /// The peer has broken a limit.
-    pub(super) fn give_up_for(&mut self, id: u64, fault: FillFault) {
-        match fault {
-            FillFault::TooLarge => self.give_up(id, DisconnectReason::TooLarge),
-            FillFault::OutOfMemory => self.lost(id, DisconnectReason::Local),
+    /// The peer has done what it may not.
+    pub(super) fn give_up_for(&mut self, id: u64, breach: Breach) {
+        match breach {
+            Breach::Limit(FillFault::TooLarge) | Breach::Traffic(Fault::FrameTooLarge) => {
+                self.give_up(id, DisconnectReason::TooLarge);
+            }
+            Breach::Limit(FillFault::OutOfMemory) | Breach::Traffic(Fault::OutOfMemory) => {
+                self.lost(id, DisconnectReason::Local);
+            }
+            Breach::Traffic(fault) => self.traffic_failed(id, fault),
         }
+    }
+
+    /// contract 3.8: "violation -> INVALID_SEQUENCE, connection dropped", told as a failed handshake.
+    fn traffic_failed(&mut self, id: u64, fault: Fault) {
+        let error = fault
+            .protocol_error()
+            .unwrap_or(ProtocolError::ZmtpUnspecified);
+        let reason = DisconnectReason::Protocol(error);
+        if let Some(session) = self.sessions.get(&id) {
+            session.report(Event::HandshakeFailedProtocol { error }, Some(reason));
+        }
+        self.give_up(id, reason);
     }
 
     /// The peer has broken a rule of the pattern.
@@ -296,7 +315,11 @@ impl IoThread {
             // Nothing to deliver, or nobody to deliver to in time.
             _ if !left || hopeless => self.finish_close(id),
             State::Trailing => self.lost(id, DisconnectReason::Local),
-            State::Resolving | State::Connecting | State::Greeting(_) | State::Waiting => {}
+            State::Resolving
+            | State::Connecting
+            | State::Proxying(_)
+            | State::Greeting(_)
+            | State::Waiting => {}
         }
     }
 

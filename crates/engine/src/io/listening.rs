@@ -8,6 +8,7 @@ use ferromq_os::epoll::Interest;
 use ferromq_os::stream::Stream;
 use ferromq_vocabulary::{Event, MonitorEvent, SocketOptions};
 
+use super::admission::{self, Admission};
 use super::session::{Origin, Session};
 use super::thread::IoThread;
 use crate::command::Linger;
@@ -55,7 +56,13 @@ impl IoThread {
                 return;
             };
             match listening.bound.listener.accept() {
-                Ok((stream, _)) => self.accepted(id, stream),
+                Ok((stream, _)) => match admission::judge(&stream, &listening.options) {
+                    Admission::Granted => self.accepted(id, stream),
+                    Admission::Refused => self.admitted(id, stream, false),
+                    Admission::IfMember { user, groups } => {
+                        admission::look_up(&self.handle, id, stream, user, groups);
+                    }
+                },
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(error) => {
                     let errno = error.raw_os_error().unwrap_or(0);
@@ -68,6 +75,22 @@ impl IoThread {
                     return;
                 }
             }
+        }
+    }
+
+    /// What the accept filter says of a connection.
+    pub(super) fn admitted(&mut self, listener: u64, stream: Stream, granted: bool) {
+        const EPERM: i32 = 1;
+        if granted {
+            self.accepted(listener, stream);
+        } else if let Some(listening) = self.listeners.get(&listener) {
+            let endpoint = listening.bound.endpoint.clone();
+            let event = Event::AcceptFailed { errno: EPERM };
+            let remote = endpoint_of(stream.peer_name());
+            listening
+                .socket
+                .monitor
+                .report(|| MonitorEvent::new(event, endpoint, remote));
         }
     }
 
@@ -116,7 +139,7 @@ impl IoThread {
             .report(|| MonitorEvent::new(Event::Accepted { fd }, endpoint, remote));
         self.context.session_began(session.socket.id);
         self.insert(session);
-        self.guarded(id, |thread| thread.greet(id));
+        self.guarded(id, |thread| thread.greet(id, Vec::new()));
     }
 
     pub(super) fn unlisten(&mut self, id: u64, linger: Linger) {

@@ -2,7 +2,7 @@
 //! I/O threads: the fallback that guarantees delivery, and the owners of every connection's life.
 //!
 //! 1. [`thread`]: the loop, its tables, its timers
-//! 2. [`listening`]: listeners and what they accept
+//! 2. [`listening`]: listeners and what they accept; [`admission`]: accept filters
 //! 3. [`connecting`]: connecting and connecting again
 //! 4. [`greeting`]: the handshake, up to a connection that is ready
 //! 5. [`traffic`]: what the application has left: tails, blocked peers, background reads, heartbeats
@@ -12,6 +12,7 @@
 //! One thread owns a [`session::Session`] per connection; nobody else touches it. Sockets talk to
 //! the thread by [`Order`]s, it talks to them by news.
 
+pub(crate) mod admission;
 pub(crate) mod connecting;
 pub(crate) mod ending;
 pub(crate) mod greeting;

@@ -8,6 +8,7 @@
 //!  accept ─────────────────────────────────────┘                       ▼
 //!                                                                    (gone)
 //! ```
+//! *Proxying*, between Connecting and Greeting: a SOCKS5 proxy is told where to connect to.
 //! *Trailing*: the peer has gone, but what it sent before has not all been read, for the queue is
 //! at its high-water mark. A session that is closing goes on in its state until its queue is
 //! empty or its linger is over.
@@ -25,6 +26,7 @@ use ferromq_zmtp::heartbeat::Heartbeat;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
 use crate::transport::Target;
+use crate::transport::socks::Socks;
 use crate::tuning::TICK_FIRST;
 
 /// Where a connection comes from.
@@ -40,12 +42,24 @@ pub(crate) enum State {
     /// A name is being looked up.
     Resolving,
     Connecting,
-    Greeting(Box<Handshake>),
+    /// A proxy is being told where to connect to.
+    Proxying(Box<Socks>),
+    Greeting(Box<Greeting>),
     Ready,
     /// The peer has gone; input remains to be read.
     Trailing,
     /// Until the next attempt.
     Waiting,
+}
+
+/// A handshake under way.
+#[derive(Debug)]
+pub(crate) struct Greeting {
+    pub(crate) handshake: Handshake,
+    /// What came behind the peer's last word while an authenticator is being asked.
+    pub(crate) rest: Vec<u8>,
+    /// The question to an authenticator that waits for an answer.
+    pub(crate) question: u64,
 }
 
 /// The promise to look at a connection again.

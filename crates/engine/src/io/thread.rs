@@ -150,8 +150,20 @@ impl IoThread {
             Order::Pinged { id, ttl } => self.pinged(id, ttl),
             Order::Lease { socket } => self.take_lease(socket),
             Order::Fault { id } => self.guarded(id, |thread| thread.fault(id)),
-            Order::Overrun { id, fault } => {
-                self.guarded(id, |thread| thread.give_up_for(id, fault));
+            Order::Overrun { id, breach } => {
+                self.guarded(id, |thread| thread.give_up_for(id, breach));
+            }
+            Order::Admit {
+                listener,
+                stream,
+                granted,
+            } => self.admitted(listener, *stream, granted),
+            Order::Judged {
+                id,
+                question,
+                verdict,
+            } => {
+                self.guarded(id, |thread| thread.judged(id, question, verdict));
             }
             Order::Watch { socket } => self.watch_lease(socket),
             Order::LookThrough { id } => {
@@ -176,9 +188,11 @@ impl IoThread {
         if session.registered.is_some() {
             session.registered = Some(Interest::NONE);
         }
-        match session.state {
+        match &session.state {
             State::Connecting => self.connecting_event(id),
+            State::Greeting(greeting) if greeting.handshake.is_waiting() => self.left_unjudged(id),
             State::Greeting(_) => self.greeting_event(id),
+            State::Proxying(_) => self.proxying_event(id),
             State::Ready => self.traffic_event(id, event),
             State::Trailing => self.trailing_event(id),
             State::Resolving | State::Waiting => {}

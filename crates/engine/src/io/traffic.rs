@@ -10,7 +10,7 @@ use std::time::Instant;
 use ferromq_os::clock::{ticks, ticks_per_us};
 use ferromq_os::epoll::{Event, Interest};
 use ferromq_os::thread::yield_now;
-use ferromq_pipe::{FillFault, Seen, interest};
+use ferromq_pipe::{Seen, interest};
 use ferromq_vocabulary::DisconnectReason;
 use ferromq_zmtp::command::{self, Command};
 use ferromq_zmtp::heartbeat::Action;
@@ -18,10 +18,10 @@ use ferromq_zmtp::heartbeat::Action;
 use super::greeting::{heartbeat, reason_of};
 use super::session::{State, Watch};
 use super::thread::IoThread;
+use crate::coding::{Breach, MOST_READ};
 use crate::command::News;
-use crate::connection::{Absorbed, Connection, Pumped};
+use crate::connection::{Absorbed, Connection, Pumped, Rx};
 use crate::policy::Policy;
-use crate::raw::MOST_READ;
 use crate::shared::SocketShared;
 use crate::tuning::{READ_TICK, SCRATCH, VISIT_BYTES, YIELD_US};
 
@@ -293,14 +293,14 @@ impl IoThread {
         let socket = Arc::clone(&session.socket);
         let mut ttl = None;
         let mut rx = connection.wait_rx();
-        let result = absorb(&mut rx.fill, connection, rest, &mut ttl);
+        let result = absorb(&mut rx, connection, rest, &mut ttl);
         drop(rx);
         self.heard_ping(id, ttl);
         tell_readable(&socket, connection);
         match result {
             Ok(()) => true,
-            Err(fault) => {
-                self.give_up_for(id, fault);
+            Err(breach) => {
+                self.give_up_for(id, breach);
                 false
             }
         }
@@ -386,7 +386,7 @@ impl IoThread {
                 Ok((read, _)) => {
                     moved += read;
                     let bytes = &self.scratch[..read];
-                    if let Err(fault) = absorb(&mut rx.fill, &connection, bytes, &mut ttl) {
+                    if let Err(fault) = absorb(&mut rx, &connection, bytes, &mut ttl) {
                         break Absorbed::Fault(fault);
                     }
                 }
@@ -422,7 +422,7 @@ impl IoThread {
         drop(rx);
         self.heard_ping(connection.id, ttl);
         if let Err(fault) = walked {
-            self.give_up_for(connection.id, fault);
+            self.give_up_for(connection.id, Breach::Limit(fault));
         } else {
             self.send_control(connection.id);
         }
@@ -584,18 +584,17 @@ fn session_reads_itself(thread: &IoThread, id: u64) -> bool {
 
 /// Takes bytes into the queue; answers PINGs on the way.
 fn absorb(
-    fill: &mut ferromq_pipe::Fill,
+    rx: &mut Rx,
     connection: &Connection,
     bytes: &[u8],
     ttl: &mut Option<u16>,
-) -> Result<(), FillFault> {
-    if connection.raw {
-        // A read is a message.
-        let (header, len) = ferromq_message::frame::encode(0, bytes.len());
-        fill.absorb(&header[..len], &mut |_| {})?;
-        return fill.absorb(bytes, &mut |_| {});
-    }
-    fill.absorb(bytes, &mut |seen| answer(seen, connection, ttl))
+) -> Result<(), Breach> {
+    let Rx { fill, inlet, .. } = rx;
+    let frames = match inlet {
+        Some(inlet) => inlet.decode(bytes).map_err(Breach::Traffic)?,
+        None => bytes,
+    };
+    Ok(fill.absorb(frames, &mut |seen| answer(seen, connection, ttl))?)
 }
 
 fn answer(seen: Seen<'_>, connection: &Connection, ttl: &mut Option<u16>) {

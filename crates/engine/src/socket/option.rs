@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use ferromq_pattern::Pattern;
 use ferromq_vocabulary::option::{Direction, OptionKey, number};
 use ferromq_vocabulary::{Code, OptionError, SocketOptions, SocketType, Value};
+use ferromq_zmtp::z85;
 
 use super::Socket;
 use super::link::Link;
@@ -44,6 +45,13 @@ impl Socket {
             (number::UNSUBSCRIBE, Value::Bytes(topic)) => return self.unsubscribe(topic),
             _ => {}
         }
+        let value = match (spec.number, value) {
+            (
+                number::CURVE_PUBLICKEY | number::CURVE_SECRETKEY | number::CURVE_SERVERKEY,
+                Value::Bytes(key),
+            ) => Value::Bytes(key_of(key)?),
+            (_, value) => value,
+        };
         spec.write(&mut self.options, value)
             .map_err(|_error: OptionError| Code::Invalid)?;
         self.apply(spec.number);
@@ -189,4 +197,16 @@ impl Socket {
             }
         }
     }
+}
+
+/// A key of CURVE: 32 bytes, or text of 40 characters with or without a NUL.
+fn key_of(mut key: Vec<u8>) -> Result<Vec<u8>, Code> {
+    if key.len() == 41 {
+        key.pop_if(|last| *last == 0);
+    }
+    if key.len() != 40 {
+        return Ok(key);
+    }
+    let text = String::from_utf8(key).map_err(|_binary| Code::Invalid)?;
+    z85::decode(&text).map_err(|_invalid| Code::Invalid)
 }

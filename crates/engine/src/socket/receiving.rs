@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ferromq_message::Message;
 use ferromq_os::epoll::Events;
+use ferromq_os::stream::Stream;
 use ferromq_os::thread::yield_now;
 use ferromq_pattern::{Pattern, Received, Refusal};
 use ferromq_pipe::{Fill, PipeId, Pool, Reader, Seen, interest};
@@ -19,6 +20,7 @@ use ferromq_vocabulary::Code;
 use super::link::Link;
 use super::sending::{Deadline, code_of};
 use super::{Claimed, Socket, Wait};
+use crate::coding::{Breach, Inlet};
 use crate::command::Order;
 use crate::connection::{Connection, Rx};
 use crate::shared::BELL;
@@ -452,6 +454,7 @@ fn read_for(
         fill,
         stream,
         ended,
+        inlet,
     } = rx;
     loop {
         // It may have been filled between the look and the lock.
@@ -464,9 +467,15 @@ fn read_for(
             return filled;
         };
         let id = connection.id;
-        let came = match fill.read(reader, pool, stream, |room| connection.cut(room)) {
-            Ok(came) => came.map_err(|error| came_to(&error, id)),
-            Err(fault) => Err(Order::Overrun { id, fault }),
+        let came = match inlet {
+            Some(inlet) => read_coded(inlet, fill, stream, connection),
+            None => match fill.read(reader, pool, stream, |room| connection.cut(room)) {
+                Ok(came) => came.map_err(|error| came_to(&error, id)),
+                Err(fault) => Err(Order::Overrun {
+                    id,
+                    breach: Breach::Limit(fault),
+                }),
+            },
         };
         match came {
             Ok((read @ 1.., offered)) => {
@@ -502,6 +511,34 @@ fn read_for(
     }
 }
 
+/// Reads what has to be decoded; returns how much was read and offered.
+fn read_coded(
+    inlet: &mut Inlet,
+    fill: &mut Fill,
+    stream: &Stream,
+    connection: &Connection,
+) -> Result<(usize, usize), Order> {
+    let id = connection.id;
+    let offered = connection.cut(inlet.wire.len());
+    let mut wire = std::mem::take(&mut inlet.wire);
+    let result = stream.recv(&mut wire[..offered]);
+    let breach = match &result {
+        Ok(read) => inlet
+            .decode(&wire[..*read])
+            .map_err(Breach::Traffic)
+            .and_then(|frames| Ok(fill.absorb(frames, &mut |seen| answer_ping(&seen, connection))?))
+            .err(),
+        Err(_) => None,
+    };
+    inlet.wire = wire;
+    if let Some(breach) = breach {
+        return Err(Order::Overrun { id, breach });
+    }
+    let read = result.map_err(|error| came_to(&error, id))?;
+    inlet.adapt(read);
+    Ok((read, offered))
+}
+
 /// What an error of a read means; [`Order::Resume`] stands for "nothing there".
 fn came_to(error: &io::Error, id: u64) -> Order {
     match error.kind() {
@@ -528,15 +565,17 @@ pub(super) fn claim_commands(reader: &mut Reader, fill: &mut Fill, commands: &mu
 /// Answers the PINGs among what has just been read, ahead of the messages before them.
 fn answer_pings(fill: &mut Fill, connection: &Connection) {
     // What is too large is met again by the next read.
-    let _met_again = fill.walk(&mut |seen| {
-        if let Seen::Command(_, body) = seen
-            && let Ok(Command::Ping { ttl, context }) = command::parse(body)
-        {
-            connection.post_control(|lane| command::pong(context, lane));
-            connection.io.post(Order::Pinged {
-                id: connection.id,
-                ttl,
-            });
-        }
-    });
+    let _met_again = fill.walk(&mut |seen| answer_ping(&seen, connection));
+}
+
+fn answer_ping(seen: &Seen<'_>, connection: &Connection) {
+    if let Seen::Command(_, body) = seen
+        && let Ok(Command::Ping { ttl, context }) = command::parse(body)
+    {
+        connection.post_control(|lane| command::pong(context, lane));
+        connection.io.post(Order::Pinged {
+            id: connection.id,
+            ttl,
+        });
+    }
 }

@@ -165,6 +165,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Which socket has taken a name.
+    pub(crate) fn holder(&self, name: &str) -> Option<u64> {
+        self.names().bound.get(name).map(|binder| binder.socket.id)
+    }
+
     /// Gives a name back; connections made under it live on.
     pub(crate) fn unbind(&self, name: &str, socket: &SocketShared) -> bool {
         let mut names = self.names();

@@ -30,6 +30,15 @@ impl Drop for Cleanup {
 const SOCKET: &str = "socket";
 
 pub(super) fn bind(path: &IpcPath, options: &SocketOptions) -> Result<Bound, Code> {
+    if options.use_fd >= 0 {
+        let listener = Listener::adopt(options.use_fd).map_err(|error| code(&error))?;
+        let local = listener.local_address().map_err(|error| code(&error))?;
+        return Ok(Bound {
+            listener,
+            endpoint: format!("ipc://{local}"),
+            cleanup: None,
+        });
+    }
     let (address, cleanup) = match path {
         IpcPath::Wildcard => {
             let folder = make_folder().map_err(|error| code(&error))?;

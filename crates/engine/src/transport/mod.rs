@@ -5,11 +5,12 @@
 //! 2. [`ipc`], as `ipc://path` or `ipc://@name`
 //! 3. [`inproc`], as `inproc://name` within a context
 //!
-//! A stream transport knows how to listen ([`bind`]) and how to connect ([`Target`]); what flows
+//! [`socks`] is a way around a corner for tcp. A stream transport knows how to listen ([`bind`]) and how to connect ([`Target`]); what flows
 //! over the connection is not its business. Nothing outside this folder knows a scheme.
 
 pub(crate) mod inproc;
 mod ipc;
+pub(crate) mod socks;
 mod tcp;
 
 use std::io;
@@ -81,6 +82,14 @@ pub(crate) fn target(endpoint: &Endpoint, options: &SocketOptions) -> Result<Tar
 }
 
 impl Target {
+    /// Where a proxy, which the connection goes to, is to go on to.
+    pub(crate) fn behind_proxy(&self) -> Option<&socks::Destination> {
+        match &self.place {
+            Place::Tcp(remote) => remote.behind_proxy(),
+            Place::Ipc(_) => None,
+        }
+    }
+
     /// Begins to connect. `addresses` are those a name was found to have, of which the first is
     /// tried.
     pub(crate) fn connect(

@@ -10,6 +10,7 @@ use ferromq_os::listener::{ListenTuning, Listener};
 use ferromq_os::resolve::{self, Family};
 use ferromq_vocabulary::{Code, Host, SocketOptions, TcpAddress};
 
+use super::socks::{Destination, DestinationHost};
 use super::{Attempt, Bound, code, stream_tuning};
 
 /// A peer, and where to connect from.
@@ -17,6 +18,14 @@ use super::{Attempt, Bound, code, stream_tuning};
 pub(crate) struct Remote {
     peer: Peer,
     source: Option<SocketAddr>,
+    /// If the peer is a proxy: where it is to connect to.
+    behind: Option<Destination>,
+}
+
+impl Remote {
+    pub(super) fn behind_proxy(&self) -> Option<&Destination> {
+        self.behind.as_ref()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -26,6 +35,9 @@ enum Peer {
 }
 
 pub(super) fn bind(address: &TcpAddress, options: &SocketOptions) -> Result<Bound, Code> {
+    if options.use_fd >= 0 {
+        return bound(Listener::adopt(options.use_fd).map_err(|error| code(&error))?);
+    }
     let place = local(&address.host, address.port.number(), options, true)?;
     let tuning = ListenTuning {
         backlog: options.backlog,
@@ -47,6 +59,10 @@ pub(super) fn bind(address: &TcpAddress, options: &SocketOptions) -> Result<Boun
         other => other,
     }
     .map_err(|error| code(&error))?;
+    bound(listener)
+}
+
+fn bound(listener: Listener) -> Result<Bound, Code> {
     let local = listener.local_address().map_err(|error| code(&error))?;
     let endpoint = match local.socket_addr() {
         Some(bound) => format!("tcp://{bound}"),
@@ -113,7 +129,33 @@ pub(super) fn remote(address: &TcpAddress, options: &SocketOptions) -> Result<Re
         ),
         Host::Name(name) => Peer::Name(name.clone(), port),
     };
-    Ok(Remote { peer, source })
+    if options.socks_proxy.is_empty() {
+        return Ok(Remote {
+            peer,
+            source,
+            behind: None,
+        });
+    }
+    let host = match &peer {
+        Peer::Address(address) => DestinationHost::Address(address.ip()),
+        Peer::Name(name, _) => DestinationHost::Name(name.clone()),
+    };
+    Ok(Remote {
+        peer: proxy(&options.socks_proxy)?,
+        source,
+        behind: Some(Destination { host, port }),
+    })
+}
+
+/// `host:port` of a proxy.
+fn proxy(text: &str) -> Result<Peer, Code> {
+    let address = TcpAddress::parse_connect(text).map_err(|_malformed| Code::Invalid)?;
+    let port = address.port.number();
+    match address.host {
+        Host::Any => Err(Code::Invalid),
+        Host::Ip(ip, _zone) => Ok(Peer::Address(SocketAddr::new(ip, port))),
+        Host::Name(name) => Ok(Peer::Name(name, port)),
+    }
 }
 
 pub(super) fn connect(

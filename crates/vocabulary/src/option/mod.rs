@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`number`] | the numbers of the C interface |
+//! | `security` | the rows of mechanisms and authenticators |
 //! | `socket` | [`SocketOptions`]: the values of a socket |
 //! | `table` | [`OPTIONS`]: one row per socket option |
 //! | `context` | [`ContextOptions`] and [`CONTEXT_OPTIONS`] |
@@ -14,11 +15,13 @@
 
 mod context;
 pub mod number;
+mod security;
 mod socket;
 mod spec;
 mod table;
 
 pub use context::{CONTEXT_OPTIONS, ContextOptions};
+pub use security::{CurveKey, Mechanism};
 pub use socket::SocketOptions;
 pub use spec::{
     Direction, Getter, Handled, Kind, OptionError, OptionKey, OptionSpec, Scope, Setter, Types,

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::network::Network;
+use crate::option::security::{CurveKey, Mechanism};
 use crate::option::spec::{Direction, OptionError, OptionKey, OptionSpec, Value};
 use crate::option::table::OPTIONS;
+use crate::secret::Secret;
 use crate::socket_type::SocketType;
 
 /// All options of a socket that are plain values. Times are in milliseconds.
@@ -116,6 +119,56 @@ pub struct SocketOptions {
     pub hiccup_msg: Vec<u8>,
     /// An XSUB sends every cancellation to the publishers.
     pub xsub_verbose_unsubscribe: bool,
+    /// How peers prove who they are; set by the options of the mechanisms.
+    pub mechanism: Mechanism,
+    /// The side of the mechanism that asks, not the one that proves.
+    pub as_server: bool,
+    /// Who a PLAIN client says it is.
+    pub plain_username: String,
+    /// What a PLAIN client proves it with.
+    pub plain_password: Secret,
+    /// CURVE: our own public key.
+    pub curve_publickey: CurveKey,
+    /// CURVE: our own secret key, 32 bytes.
+    pub curve_secretkey: Secret,
+    /// CURVE: the public key of the server that a client means.
+    pub curve_serverkey: CurveKey,
+    /// What an authenticator is told about the purpose; empty is none.
+    pub zap_domain: String,
+    /// With a domain and without an authenticator nobody comes in.
+    pub zap_enforce_domain: bool,
+    /// `host:port` of a SOCKS5 proxy for tcp connects; empty is none.
+    pub socks_proxy: String,
+    /// Name towards the proxy; empty is no name.
+    pub socks_username: String,
+    /// Password towards the proxy.
+    pub socks_password: Secret,
+    /// Networks that may connect over tcp; empty is all.
+    pub tcp_accept_filter: Vec<Network>,
+    /// Processes that may connect over ipc.
+    pub ipc_filter_pid: Vec<i32>,
+    /// Users that may connect over ipc.
+    pub ipc_filter_uid: Vec<u32>,
+    /// Groups that may connect over ipc.
+    pub ipc_filter_gid: Vec<u32>,
+    /// A listening descriptor to use in place of a new one; -1 is none.
+    pub use_fd: i32,
+    /// Of Windows alone.
+    pub loopback_fastpath: bool,
+    /// Most bytes to read at once; the default leaves it to us.
+    pub in_batch_size: i32,
+    /// Most bytes to write at once; the default leaves it to us.
+    pub out_batch_size: i32,
+    /// Multicast: kilobits a second.
+    pub rate: i32,
+    /// Multicast: how long what was sent can be asked for again.
+    pub recovery_ivl: i32,
+    /// Multicast: how many routers may pass it on.
+    pub multicast_hops: i32,
+    /// Multicast: most bytes of a packet.
+    pub multicast_maxtpdu: i32,
+    /// Multicast: whether this host hears itself.
+    pub multicast_loop: bool,
     /// What READY says besides type and routing id; names start with `X-`.
     pub metadata: BTreeMap<String, Vec<u8>>,
 }
@@ -174,6 +227,31 @@ impl Default for SocketOptions {
             disconnect_msg: Vec::new(),
             hiccup_msg: Vec::new(),
             xsub_verbose_unsubscribe: false,
+            mechanism: Mechanism::Null,
+            as_server: false,
+            plain_username: String::new(),
+            plain_password: Secret::default(),
+            curve_publickey: [0; 32],
+            curve_secretkey: Secret::new(vec![0; 32]),
+            curve_serverkey: [0; 32],
+            zap_domain: String::new(),
+            zap_enforce_domain: false,
+            socks_proxy: String::new(),
+            socks_username: String::new(),
+            socks_password: Secret::default(),
+            tcp_accept_filter: Vec::new(),
+            ipc_filter_pid: Vec::new(),
+            ipc_filter_uid: Vec::new(),
+            ipc_filter_gid: Vec::new(),
+            use_fd: -1,
+            loopback_fastpath: false,
+            in_batch_size: 8192,
+            out_batch_size: 8192,
+            rate: 100,
+            recovery_ivl: 10_000,
+            multicast_hops: 1,
+            multicast_maxtpdu: 1500,
+            multicast_loop: true,
             metadata: BTreeMap::new(),
         }
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One row per socket option.
 
-use crate::option::number;
+use crate::network::InvalidNetwork;
 use crate::option::socket::SocketOptions;
 use crate::option::spec::Kind::{self, AnyTruth, Bool, Bytes, I64, Int, Str, Truth, U64};
 use crate::option::spec::Scope::{AtEndpoint, Live};
 use crate::option::spec::Types::{self, All, Only};
 use crate::option::spec::{Direction, Getter, Handled, OptionError, OptionSpec, Setter, Value};
+use crate::option::{number, security};
 use crate::socket_type::SocketType;
 
 /// A field that holds the value as it is.
@@ -42,6 +43,19 @@ macro_rules! stored_bytes {
             |o| Value::Bytes(o.$field.clone()),
             |o, v| {
                 o.$field = v.bytes()?;
+                Ok(())
+            },
+        )
+    };
+}
+
+/// A field of text.
+macro_rules! stored_text {
+    ($field:ident) => {
+        both(
+            |o| Value::from(o.$field.as_str()),
+            |o, v| {
+                o.$field = v.text()?;
                 Ok(())
             },
         )
@@ -115,6 +129,26 @@ pub static OPTIONS: &[OptionSpec] = &[
         types: SUBSCRIBERS,
         doc: "takes a subscription back",
         ..engine(Direction::Set)
+    },
+    OptionSpec {
+        name: "RATE",
+        number: number::RATE,
+        kind: Kind::at_least(1),
+        default: "100",
+        scope: AtEndpoint,
+        types: All,
+        doc: "multicast: kilobits a second",
+        ..stored!(rate, Int, int)
+    },
+    OptionSpec {
+        name: "RECOVERY_IVL",
+        number: number::RECOVERY_IVL,
+        kind: Kind::at_least(0),
+        default: "10000",
+        scope: AtEndpoint,
+        types: All,
+        doc: "multicast: ms for which what was sent can be asked for again",
+        ..stored!(recovery_ivl, Int, int)
     },
     OptionSpec {
         name: "SNDBUF",
@@ -247,6 +281,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..stored!(rcvhwm, Int, int)
     },
     OptionSpec {
+        name: "MULTICAST_HOPS",
+        number: number::MULTICAST_HOPS,
+        kind: Kind::at_least(1),
+        default: "1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "multicast: how many routers may pass it on",
+        ..stored!(multicast_hops, Int, int)
+    },
+    OptionSpec {
         name: "RCVTIMEO",
         number: number::RCVTIMEO,
         kind: Kind::at_least(-1),
@@ -340,6 +384,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..stored!(tcp_keepalive_intvl, Int, int)
     },
     OptionSpec {
+        name: "TCP_ACCEPT_FILTER",
+        number: number::TCP_ACCEPT_FILTER,
+        kind: Str { min: 0, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "a network (address/bits) that may connect; adds up, empty clears",
+        ..TCP_ACCEPT_FILTER
+    },
+    OptionSpec {
         name: "IMMEDIATE",
         number: number::IMMEDIATE,
         kind: Bool,
@@ -376,8 +430,78 @@ pub static OPTIONS: &[OptionSpec] = &[
         default: "0",
         scope: Live,
         types: All,
-        doc: "security mechanism: 0 NULL",
-        ..read_only(|_| Value::Int(0))
+        doc: "security mechanism: 0 NULL, 1 PLAIN, 2 CURVE",
+        ..security::MECHANISM
+    },
+    OptionSpec {
+        name: "PLAIN_SERVER",
+        number: number::PLAIN_SERVER,
+        kind: Bool,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "PLAIN as the side that asks an authenticator",
+        ..security::PLAIN_SERVER
+    },
+    OptionSpec {
+        name: "PLAIN_USERNAME",
+        number: number::PLAIN_USERNAME,
+        kind: Str { min: 0, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "PLAIN with this name; empty is NULL again",
+        ..security::PLAIN_USERNAME
+    },
+    OptionSpec {
+        name: "PLAIN_PASSWORD",
+        number: number::PLAIN_PASSWORD,
+        kind: Str { min: 0, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "PLAIN with this password; empty is NULL again",
+        ..security::PLAIN_PASSWORD
+    },
+    OptionSpec {
+        name: "CURVE_SERVER",
+        number: number::CURVE_SERVER,
+        kind: Bool,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "CURVE as the side whose key is known",
+        ..security::CURVE_SERVER
+    },
+    OptionSpec {
+        name: "CURVE_PUBLICKEY",
+        number: number::CURVE_PUBLICKEY,
+        kind: Bytes { min: 32, max: 32 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "CURVE: our own public key, 32 bytes",
+        ..security::CURVE_PUBLICKEY
+    },
+    OptionSpec {
+        name: "CURVE_SECRETKEY",
+        number: number::CURVE_SECRETKEY,
+        kind: Bytes { min: 32, max: 32 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "CURVE: our own secret key, 32 bytes",
+        ..security::CURVE_SECRETKEY
+    },
+    OptionSpec {
+        name: "CURVE_SERVERKEY",
+        number: number::CURVE_SERVERKEY,
+        kind: Bytes { min: 32, max: 32 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "CURVE: the server's public key; makes a client, 32 bytes",
+        ..security::CURVE_SERVERKEY
     },
     OptionSpec {
         name: "PROBE_ROUTER",
@@ -420,6 +544,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..stored_bool!(conflate)
     },
     OptionSpec {
+        name: "ZAP_DOMAIN",
+        number: number::ZAP_DOMAIN,
+        kind: Str { min: 0, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "what an authenticator is told; with it NULL asks one, too",
+        ..stored_text!(zap_domain)
+    },
+    OptionSpec {
         name: "ROUTER_HANDOVER",
         number: number::ROUTER_HANDOVER,
         kind: Truth,
@@ -440,6 +574,36 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..stored!(tos, Int, int)
     },
     OptionSpec {
+        name: "IPC_FILTER_PID",
+        number: number::IPC_FILTER_PID,
+        kind: Bytes { min: 0, max: 4 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "a process that may connect over ipc, as the four bytes of its number; adds up, empty clears",
+        ..IPC_FILTER_PID
+    },
+    OptionSpec {
+        name: "IPC_FILTER_UID",
+        number: number::IPC_FILTER_UID,
+        kind: Bytes { min: 0, max: 4 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "a user that may connect over ipc, as the four bytes of its number; adds up, empty clears",
+        ..IPC_FILTER_UID
+    },
+    OptionSpec {
+        name: "IPC_FILTER_GID",
+        number: number::IPC_FILTER_GID,
+        kind: Bytes { min: 0, max: 4 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "a group that may connect over ipc, as the four bytes of its number; adds up, empty clears",
+        ..IPC_FILTER_GID
+    },
+    OptionSpec {
         name: "CONNECT_ROUTING_ID",
         number: number::CONNECT_ROUTING_ID,
         kind: Bytes { min: 0, max: 255 },
@@ -458,6 +622,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         types: All,
         doc: "ms a handshake may take, 0 for no limit",
         ..stored!(handshake_ivl, Int, int)
+    },
+    OptionSpec {
+        name: "SOCKS_PROXY",
+        number: number::SOCKS_PROXY,
+        kind: Str { min: 0, max: 1023 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "host:port of a SOCKS5 proxy for tcp connects",
+        ..stored_text!(socks_proxy)
     },
     OptionSpec {
         name: "XPUB_NODROP",
@@ -586,6 +760,26 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..read_only(|_| Value::Int(0))
     },
     OptionSpec {
+        name: "MULTICAST_MAXTPDU",
+        number: number::MULTICAST_MAXTPDU,
+        kind: Kind::at_least(1),
+        default: "1500",
+        scope: AtEndpoint,
+        types: All,
+        doc: "multicast: most bytes of a packet",
+        ..stored!(multicast_maxtpdu, Int, int)
+    },
+    OptionSpec {
+        name: "USE_FD",
+        number: number::USE_FD,
+        kind: Kind::at_least(-1),
+        default: "-1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "a listening descriptor to use in place of a new one",
+        ..stored!(use_fd, Int, int)
+    },
+    OptionSpec {
         name: "BINDTODEVICE",
         number: number::BINDTODEVICE,
         kind: Str { min: 0, max: 16 },
@@ -593,7 +787,27 @@ pub static OPTIONS: &[OptionSpec] = &[
         scope: AtEndpoint,
         types: All,
         doc: "SO_BINDTODEVICE: the one interface to use",
-        ..BINDTODEVICE
+        ..stored_text!(bindtodevice)
+    },
+    OptionSpec {
+        name: "ZAP_ENFORCE_DOMAIN",
+        number: number::ZAP_ENFORCE_DOMAIN,
+        kind: AnyTruth,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "with a domain and without an authenticator nobody comes in",
+        ..stored_bool!(zap_enforce_domain)
+    },
+    OptionSpec {
+        name: "LOOPBACK_FASTPATH",
+        number: number::LOOPBACK_FASTPATH,
+        kind: AnyTruth,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "of Windows alone: no effect elsewhere",
+        ..stored_bool!(loopback_fastpath)
     },
     OptionSpec {
         name: "METADATA",
@@ -607,6 +821,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         types: All,
         doc: "`X-name:value`, a property told to peers; adds up, the first of a name counts",
         ..METADATA
+    },
+    OptionSpec {
+        name: "MULTICAST_LOOP",
+        number: number::MULTICAST_LOOP,
+        kind: AnyTruth,
+        default: "1",
+        scope: AtEndpoint,
+        types: All,
+        doc: "multicast: whether this host hears itself",
+        ..stored_bool!(multicast_loop)
     },
     OptionSpec {
         name: "ROUTER_NOTIFY",
@@ -627,6 +851,46 @@ pub static OPTIONS: &[OptionSpec] = &[
         types: XPUBS,
         doc: "manual, and the next message goes to the last subscriber alone",
         ..XPUB_MANUAL_LAST_VALUE
+    },
+    OptionSpec {
+        name: "SOCKS_USERNAME",
+        number: number::SOCKS_USERNAME,
+        kind: Str { min: 0, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "name towards the SOCKS5 proxy",
+        ..stored_text!(socks_username)
+    },
+    OptionSpec {
+        name: "SOCKS_PASSWORD",
+        number: number::SOCKS_PASSWORD,
+        kind: Str { min: 0, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "password towards the SOCKS5 proxy",
+        ..security::SOCKS_PASSWORD
+    },
+    OptionSpec {
+        name: "IN_BATCH_SIZE",
+        number: number::IN_BATCH_SIZE,
+        kind: Kind::at_least(1),
+        default: "8192",
+        scope: AtEndpoint,
+        types: All,
+        doc: "most bytes to read at once; the default leaves it to us",
+        ..stored!(in_batch_size, Int, int)
+    },
+    OptionSpec {
+        name: "OUT_BATCH_SIZE",
+        number: number::OUT_BATCH_SIZE,
+        kind: Kind::at_least(1),
+        default: "8192",
+        scope: AtEndpoint,
+        types: All,
+        doc: "most bytes to write at once; the default leaves it to us",
+        ..stored!(out_batch_size, Int, int)
     },
     OptionSpec {
         name: "ONLY_FIRST_SUBSCRIBE",
@@ -807,13 +1071,56 @@ const HEARTBEAT_TTL: OptionSpec = both(
     },
 );
 
-const BINDTODEVICE: OptionSpec = both(
-    |o| Value::from(o.bindtodevice.as_str()),
-    |o, v| {
-        o.bindtodevice = v.text()?;
-        Ok(())
-    },
-);
+const TCP_ACCEPT_FILTER: OptionSpec = write_only(|o, v| {
+    let text = v.text()?;
+    if text.is_empty() {
+        o.tcp_accept_filter.clear();
+        return Ok(());
+    }
+    let network = text
+        .parse()
+        .map_err(|_bad: InvalidNetwork| OptionError::OutOfRange)?;
+    o.tcp_accept_filter.push(network);
+    Ok(())
+});
+
+const IPC_FILTER_PID: OptionSpec = write_only(|o, v| {
+    match id(v)? {
+        Some(id) => o.ipc_filter_pid.push(id),
+        None => o.ipc_filter_pid.clear(),
+    }
+    Ok(())
+});
+
+const IPC_FILTER_UID: OptionSpec = write_only(|o, v| {
+    match id(v)? {
+        Some(id) => o.ipc_filter_uid.push(id.cast_unsigned()),
+        None => o.ipc_filter_uid.clear(),
+    }
+    Ok(())
+});
+
+const IPC_FILTER_GID: OptionSpec = write_only(|o, v| {
+    match id(v)? {
+        Some(id) => o.ipc_filter_gid.push(id.cast_unsigned()),
+        None => o.ipc_filter_gid.clear(),
+    }
+    Ok(())
+});
+
+/// Four bytes as the system writes them, or none.
+#[expect(
+    clippy::host_endian_bytes,
+    reason = "memory of this process, not a wire"
+)]
+fn id(value: Value) -> Result<Option<i32>, OptionError> {
+    let bytes = value.bytes()?;
+    match <[u8; 4]>::try_from(bytes.as_slice()) {
+        Ok(bytes) => Ok(Some(i32::from_ne_bytes(bytes))),
+        Err(_length) if bytes.is_empty() => Ok(None),
+        Err(_length) => Err(OptionError::OutOfRange),
+    }
+}
 
 const METADATA: OptionSpec = write_only(|o, v| {
     let text = v.text()?;
@@ -830,15 +1137,15 @@ const METADATA: OptionSpec = write_only(|o, v| {
 type Get = Getter<SocketOptions>;
 type Set = Setter<SocketOptions>;
 
-const fn both(get: Get, set: Set) -> OptionSpec {
+pub(super) const fn both(get: Get, set: Set) -> OptionSpec {
     blank(Direction::Both, Handled::Here, Some(get), Some(set))
 }
 
-const fn read_only(get: Get) -> OptionSpec {
+pub(super) const fn read_only(get: Get) -> OptionSpec {
     blank(Direction::Get, Handled::Here, Some(get), None)
 }
 
-const fn write_only(set: Set) -> OptionSpec {
+pub(super) const fn write_only(set: Set) -> OptionSpec {
     blank(Direction::Set, Handled::Here, None, Some(set))
 }
 

@@ -5,16 +5,21 @@
 //! until it [is done](Handshake::is_done) or has failed. It stops right behind the peer's READY;
 //! what follows in the stream is traffic. How long it may take is the caller's deadline.
 
-use std::error::Error;
-use std::fmt;
-
 use ferromq_vocabulary::SocketType;
-use ferromq_vocabulary::event::ProtocolError;
 
-use crate::decoder::{DecodeError, Decoder, Frame};
+use crate::decoder::{Decoder, Frame};
 use crate::greeting::{GREETING_LEN, Greeting, NotZmtp, Protocol};
-use crate::mechanism::{Kind, Mechanism};
+use crate::mechanism::{Entropy, Kind, Mechanism, Security, Status};
 use crate::metadata::{self, Properties};
+use crate::transcode::Transcoder;
+use crate::zap::{self, Credentials, Verdict};
+
+mod fault;
+mod older;
+
+pub use fault::Fault;
+
+use older::Older;
 
 pub use crate::greeting::Version;
 
@@ -30,6 +35,15 @@ pub struct Local {
     pub metadata: Vec<(String, Vec<u8>)>,
     /// The most bytes of commands the peer may send before it is ready.
     pub max_handshake_bytes: usize,
+    /// NULL has an authenticator asked.
+    ///
+    /// contract 3.6: "With ZAP_DOMAIN set (and a handler) each side first asks ZAP".
+    pub asks: bool,
+    /// Without a handler nobody comes in (the option ZAP_ENFORCE_DOMAIN, with a domain).
+    pub needs_handler: bool,
+    /// Peers from before ZMTP 3.0 are taken as well; whoever sets this must use
+    /// [`Handshake::take_transcoder`] and must not send them commands.
+    pub takes_older: bool,
 }
 
 impl Local {
@@ -41,6 +55,9 @@ impl Local {
             routing_id: Vec::new(),
             metadata: Vec::new(),
             max_handshake_bytes: MAX_HANDSHAKE_BYTES,
+            asks: false,
+            needs_handler: false,
+            takes_older: false,
         }
     }
 
@@ -82,129 +99,26 @@ pub struct Peer {
     pub properties: Properties,
 }
 
-/// Why a handshake cannot go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fault {
-    /// The peer's commands are larger than allowed.
-    HandshakeTooLarge,
-    /// The two socket types do not talk to each other, or the peer's is unknown.
-    IncompatibleSocketType,
-    /// The properties of the peer's READY cannot be read.
-    InvalidMetadata,
-    /// A command without a proper name.
-    MalformedCommand,
-    /// An ERROR whose reason cannot be read.
-    MalformedError,
-    /// The peer's mechanism is another one than ours.
-    MechanismMismatch,
-    /// What the peer sends begins like no version of ZMTP.
-    NotZmtp,
-    /// There is no memory for what the peer sent.
-    OutOfMemory,
-    /// The peer ended the handshake with ERROR.
-    PeerError {
-        /// The ZAP status, if the reason was exactly 300, 400 or 500.
-        status: Option<u16>,
-    },
-    /// A command that has no place in the handshake, or not at this point.
-    UnexpectedCommand,
-    /// A message before the handshake is over.
-    UnexpectedMessage,
-    /// The peer speaks a version from before ZMTP 3.0; see [`Handshake::protocol`].
-    UnsupportedVersion,
-}
-
-impl Fault {
-    /// What the monitor event says; `None` for those it reports in another way.
-    #[must_use]
-    pub fn protocol_error(self) -> Option<ProtocolError> {
-        Some(match self {
-            // contract 3.5: ERROR is an authentication failure (HANDSHAKE_FAILED_AUTH) or "ends the
-            // handshake without an event".
-            Self::OutOfMemory | Self::PeerError { .. } => return None,
-            Self::IncompatibleSocketType | Self::InvalidMetadata => {
-                ProtocolError::ZmtpInvalidMetadata
-            }
-            Self::MalformedCommand => ProtocolError::ZmtpMalformedCommandUnspecified,
-            Self::MalformedError => ProtocolError::ZmtpMalformedCommandError,
-            Self::MechanismMismatch => ProtocolError::ZmtpMechanismMismatch,
-            Self::UnexpectedCommand | Self::UnexpectedMessage => {
-                ProtocolError::ZmtpUnexpectedCommand
-            }
-            Self::HandshakeTooLarge | Self::NotZmtp | Self::UnsupportedVersion => {
-                ProtocolError::ZmtpUnspecified
-            }
-        })
-    }
-
-    /// A connecting socket gives this endpoint up; otherwise it may try again.
-    ///
-    /// contract 4, item 21: "protocol_error [...] on the *connecting* side ends the session
-    /// permanently"; 3.11: "300 close silently so the client retries".
-    #[must_use]
-    pub fn is_permanent(self) -> bool {
-        match self {
-            Self::OutOfMemory | Self::PeerError { status: Some(300) } => false,
-            Self::HandshakeTooLarge
-            | Self::IncompatibleSocketType
-            | Self::InvalidMetadata
-            | Self::MalformedCommand
-            | Self::MalformedError
-            | Self::MechanismMismatch
-            | Self::NotZmtp
-            | Self::PeerError { .. }
-            | Self::UnexpectedCommand
-            | Self::UnexpectedMessage
-            | Self::UnsupportedVersion => true,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::HandshakeTooLarge => "the peer's handshake is too large",
-            Self::IncompatibleSocketType => "the peer's socket type does not talk to ours",
-            Self::InvalidMetadata => "the peer's properties cannot be read",
-            Self::MalformedCommand => "the peer sent a command without a proper name",
-            Self::MalformedError => "the peer sent an ERROR that cannot be read",
-            Self::MechanismMismatch => "the peer uses another security mechanism",
-            Self::NotZmtp => "the peer does not speak ZMTP",
-            Self::OutOfMemory => "there is no memory for the peer's handshake",
-            Self::PeerError {
-                status: Some(status),
-            } => {
-                return write!(f, "the peer refused us with status {status}");
-            }
-            Self::PeerError { status: None } => "the peer refused us",
-            Self::UnexpectedCommand => "the peer sent a command out of place",
-            Self::UnexpectedMessage => "the peer sent a message before it was ready",
-            Self::UnsupportedVersion => "the peer speaks a version from before ZMTP 3.0",
-        })
-    }
-}
-
-impl Error for Fault {}
-
-impl From<DecodeError> for Fault {
-    fn from(error: DecodeError) -> Self {
-        match error {
-            DecodeError::OutOfMemory => Self::OutOfMemory,
-            DecodeError::TooLarge => Self::HandshakeTooLarge,
-        }
-    }
-}
-
 /// One side of a handshake.
 #[derive(Debug)]
 pub struct Handshake {
     local: Local,
     kind: Kind,
+    /// Until the mechanism begins.
+    security: Option<(Security, Entropy)>,
     greeting: Greeting,
     /// Bytes of our greeting that are in `out` or beyond it.
     released: usize,
     /// Present from the end of the peer's greeting on.
     mechanism: Option<Box<dyn Mechanism>>,
+    /// In its place if the peer is from before ZMTP 3.0.
+    older: Option<Older>,
+    /// A question that nobody has taken yet.
+    credentials: Option<Credentials>,
+    /// The question has been taken and not been answered.
+    waits: bool,
+    /// What the authenticator knows of the peer.
+    known: Option<zap::Reply>,
     decoder: Decoder,
     /// Bytes of commands the peer may still send.
     budget: usize,
@@ -218,15 +132,26 @@ impl Handshake {
     /// A handshake with the NULL mechanism. The signature may go out at once.
     #[must_use]
     pub fn new(local: Local) -> Self {
-        let kind = Kind::Null;
+        Self::with_security(local, Security::Null, Entropy::none())
+    }
+
+    /// A handshake with any mechanism. The signature may go out at once.
+    #[must_use]
+    pub fn with_security(local: Local, security: Security, entropy: Entropy) -> Self {
+        let kind = security.kind();
         let greeting = Greeting::new(&kind.wire_name(), local.routing_id.len());
         let mut handshake = Self {
             budget: local.max_handshake_bytes,
             local,
             kind,
+            security: Some((security, entropy)),
             greeting,
             released: 0,
             mechanism: None,
+            older: None,
+            credentials: None,
+            waits: false,
+            known: None,
             decoder: Decoder::new(0),
             out: Vec::new(),
             sent: 0,
@@ -247,11 +172,66 @@ impl Handshake {
         let mut rest = input;
         match self.advance(&mut rest) {
             Ok(()) => Ok(input.len().saturating_sub(rest.len())),
-            Err(fault) => {
-                self.fault = Some(fault);
-                Err(fault)
-            }
+            Err(fault) => self.fail(fault),
         }
+    }
+
+    /// Whom an authenticator is to judge now; given once.
+    pub fn take_credentials(&mut self) -> Option<Credentials> {
+        self.credentials.take()
+    }
+
+    /// An authenticator is being asked: nothing goes on, and nothing is to be read, until
+    /// [`judged`](Self::judged).
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.waits
+    }
+
+    /// What the authenticator said. Unasked-for verdicts are ignored.
+    pub fn judged(&mut self, verdict: Verdict) -> Result<(), Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        if !std::mem::take(&mut self.waits) {
+            return Ok(());
+        }
+        self.credentials = None;
+        let reply = match verdict {
+            Verdict::Reply(reply) => Some(reply),
+            Verdict::Malformed(malformed) => return self.fail(Fault::from(malformed)),
+            // contract 3.7: "A server without any ZAP handler refuses every client"; 3.8: "No ZAP
+            // handler: accepted (unless ZAP_ENFORCE_DOMAIN + domain)."
+            Verdict::NoHandler if self.kind == Kind::Plain || self.local.needs_handler => {
+                return self.fail(Fault::NoHandler);
+            }
+            Verdict::NoHandler => None,
+        };
+        let status = reply
+            .as_ref()
+            .map_or(zap::Status::Success, |reply| reply.status);
+        self.known = reply;
+        if let Some(mechanism) = &mut self.mechanism {
+            mechanism.judged(status);
+        }
+        self.pump();
+        if status == zap::Status::Success {
+            Ok(())
+        } else {
+            self.fail(Fault::Refused {
+                status: status.code(),
+            })
+        }
+    }
+
+    /// What traffic has to go through, if it is not ZMTP 3 in the clear; to be asked once the
+    /// handshake [is done](Self::is_done). Bodies of the peer larger than `max_frame_size` are
+    /// refused; a negative number is no limit.
+    pub fn take_transcoder(&mut self, max_frame_size: i64) -> Option<Transcoder> {
+        if let Some(older) = &self.older {
+            return older.transcoder(max_frame_size, self.local.socket_type);
+        }
+        self.mechanism.as_mut()?.take_transcoder(max_frame_size)
     }
 
     /// What is to be written now.
@@ -272,7 +252,11 @@ impl Handshake {
     /// The peer's READY is here and everything of ours is written.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.peer.is_some() && self.transmit().is_empty()
+        let is_ready = self
+            .mechanism
+            .as_ref()
+            .is_none_or(|mechanism| mechanism.status() == Status::Ready);
+        self.fault.is_none() && self.peer.is_some() && is_ready && self.transmit().is_empty()
     }
 
     /// What the peer speaks, as soon as that is known; for the one who takes over from
@@ -298,14 +282,29 @@ impl Handshake {
             routing_id: Vec::new(),
             properties: Vec::new(),
         };
-        self.peer.unwrap_or_else(nobody)
+        let mut peer = self.peer.unwrap_or_else(nobody);
+        if let Some(known) = self.known {
+            peer.properties = merge(known, peer.properties);
+        }
+        peer
+    }
+
+    fn fail<T>(&mut self, fault: Fault) -> Result<T, Fault> {
+        self.fault = Some(fault);
+        Err(fault)
     }
 
     fn advance(&mut self, rest: &mut &[u8]) -> Result<(), Fault> {
-        if self.mechanism.is_none() {
+        if self.mechanism.is_none() && self.older.is_none() {
             self.take_greeting(rest)?;
         }
-        while self.peer.is_none() && self.mechanism.is_some() {
+        if let Some(older) = &mut self.older
+            && self.peer.is_none()
+        {
+            self.peer = older.handle_input(rest)?;
+            return Ok(());
+        }
+        while self.peer.is_none() && self.mechanism.is_some() && !self.waits {
             if self.decoder.is_at_boundary() {
                 self.decoder
                     .limit(i64::try_from(self.budget).unwrap_or(i64::MAX));
@@ -328,12 +327,10 @@ impl Handshake {
             .map_err(|NotZmtp| Fault::NotZmtp)?;
         *rest = rest.get(taken..).unwrap_or(&[]);
         self.release_greeting();
-        if self
-            .greeting
-            .protocol()
-            .is_some_and(|protocol| protocol < Protocol::V3_0)
+        if let Some(protocol) = self.greeting.protocol()
+            && protocol < Protocol::V3_0
         {
-            return Err(Fault::UnsupportedVersion);
+            return self.begin_older(protocol);
         }
         if self.greeting.version().is_none() {
             return Ok(());
@@ -342,8 +339,22 @@ impl Handshake {
         if self.greeting.mechanism() != Some(self.kind.wire_name()) {
             return Err(Fault::MechanismMismatch);
         }
-        self.mechanism = Some(self.kind.start(self.local.encode()));
+        if let Some((security, entropy)) = self.security.take() {
+            let metadata = self.local.encode();
+            self.mechanism = Some(security.start(metadata, &entropy, self.local.asks));
+        }
         self.pump();
+        Ok(())
+    }
+
+    /// contract 3.1: "ZMTP 1.0/2.0 peers are rejected when mechanism != NULL or ZAP_DOMAIN set."
+    fn begin_older(&mut self, protocol: Protocol) -> Result<(), Fault> {
+        if !self.local.takes_older || self.kind != Kind::Null || self.local.asks {
+            return Err(Fault::UnsupportedVersion);
+        }
+        let older = Older::new(protocol, self.greeting.theirs());
+        older.introduce(&self.local, &mut self.out);
+        self.older = Some(older);
         Ok(())
     }
 
@@ -369,6 +380,10 @@ impl Handshake {
             return;
         };
         while mechanism.next_command(&mut self.out) {}
+        if let Some(credentials) = mechanism.take_credentials() {
+            self.credentials = Some(credentials);
+            self.waits = true;
+        }
     }
 
     /// Moves into `out` what of our greeting may go by now.
@@ -380,7 +395,9 @@ impl Handshake {
         }
     }
 
-    fn judge(&self, properties: Properties) -> Result<Peer, Fault> {
+    fn judge(&self, mut properties: Properties) -> Result<Peer, Fault> {
+        // Who it is, only an authenticator says.
+        properties.retain(|(name, _)| !name.eq_ignore_ascii_case(USER_ID));
         // contract 3.4: "missing Socket-Type accepted"
         let socket_type = match metadata::find(&properties, SOCKET_TYPE) {
             None => None,
@@ -408,12 +425,24 @@ impl Handshake {
     }
 }
 
+/// contract 1.5: "ZAP values win over ZMTP ones"; "User-Id" is there even if it is empty.
+fn merge(known: zap::Reply, said: Properties) -> Properties {
+    let mut merged = vec![(USER_ID.to_owned(), known.user_id)];
+    for (name, value) in known.metadata.into_iter().chain(said) {
+        if metadata::find(&merged, &name).is_none() {
+            merged.push((name, value));
+        }
+    }
+    merged
+}
+
 /// Room for a READY with generous properties, and no more than one connection may cost before it
 /// is one.
 const MAX_HANDSHAKE_BYTES: usize = metadata::MAX_TOTAL;
 const MAX_ROUTING_ID: usize = 255;
 const IDENTITY: &str = "Identity";
 const SOCKET_TYPE: &str = "Socket-Type";
+const USER_ID: &str = "User-Id";
 
 #[cfg(test)]
 mod tests;

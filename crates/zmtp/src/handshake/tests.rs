@@ -3,6 +3,8 @@
 
 use super::*;
 use crate::command;
+use crate::decoder::DecodeError;
+use ferromq_vocabulary::event::ProtocolError;
 
 fn greeting(revision: u8, minor: u8, mechanism: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, revision, minor];
@@ -272,18 +274,36 @@ fn only_some_types_send_their_routing_id() {
 #[test]
 fn faults_know_their_event_and_whether_to_try_again() {
     let table = [
+        (Fault::Cryptographic, Some(0x1100_0001), true),
+        (Fault::FrameTooLarge, Some(0x1000_0000), true),
         (Fault::HandshakeTooLarge, Some(0x1000_0000), true),
         (Fault::IncompatibleSocketType, Some(0x1000_0018), true),
         (Fault::InvalidMetadata, Some(0x1000_0018), true),
+        (Fault::InvalidSequence, Some(0x1000_0002), true),
+        (Fault::KeyExchange, Some(0x1000_0003), true),
         (Fault::MalformedCommand, Some(0x1000_0011), true),
         (Fault::MalformedError, Some(0x1000_0015), true),
+        (Fault::MalformedFrame, Some(0x1000_0000), true),
+        (Fault::MalformedHello, Some(0x1000_0013), true),
+        (Fault::MalformedInitiate, Some(0x1000_0014), true),
+        (Fault::MalformedMessage, Some(0x1000_0012), true),
+        (Fault::MalformedReady, Some(0x1000_0016), true),
+        (Fault::MalformedWelcome, Some(0x1000_0017), true),
+        (
+            Fault::MalformedReply(zap::MalformedReply::Frames),
+            Some(0x2000_0001),
+            false,
+        ),
         (Fault::MechanismMismatch, Some(0x1100_0002), true),
+        (Fault::NoHandler, None, false),
         (Fault::NotZmtp, Some(0x1000_0000), true),
         (Fault::OutOfMemory, None, false),
         (Fault::PeerError { status: None }, None, true),
         (Fault::PeerError { status: Some(300) }, None, false),
         (Fault::PeerError { status: Some(400) }, None, true),
         (Fault::PeerError { status: Some(500) }, None, true),
+        (Fault::Refused { status: 300 }, None, false),
+        (Fault::Refused { status: 400 }, None, true),
         (Fault::UnexpectedCommand, Some(0x1000_0001), true),
         (Fault::UnexpectedMessage, Some(0x1000_0001), true),
         (Fault::UnsupportedVersion, Some(0x1000_0000), true),

@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Security mechanisms: what the two sides say between greeting and traffic.
 //!
-//! One file a mechanism, and one line in [`TABLE`]:
+//! One file (or folder) a mechanism, and one line in [`TABLE`]:
 //!
-//! 1. [`null`] — READY both ways, nothing checked.
+//! 1. [`null`] — READY both ways, nothing checked but what an authenticator knows of addresses.
+//! 2. [`plain`] — user and password in clear text.
+//! 3. [`curve`] — keys on both sides, everything encrypted.
+//!
+//! A server that knows its client's credentials stops and has a question
+//! ([`Mechanism::take_credentials`]) that [`Mechanism::judged`] answers.
 
+#[cfg(feature = "curve")]
+pub mod curve;
 pub mod null;
+pub mod plain;
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
+use crate::command::{self, Command, MalformedCommand};
 use crate::handshake::Fault;
-use crate::metadata::Properties;
+use crate::metadata::{self, Properties};
+use crate::transcode::Transcoder;
+use crate::zap::{Credentials, Status as Judgement};
 
 /// Bytes of a mechanism's name in the greeting.
 pub const NAME_LEN: usize = 20;
+/// Random bytes a handshake may need.
+pub const ENTROPY_LEN: usize = 96;
 
 /// How far a mechanism has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +57,21 @@ pub trait Mechanism: fmt::Debug + Send {
 
     /// What the peer's properties say, once they are here.
     fn take_properties(&mut self) -> Properties;
+
+    /// What an authenticator is to judge now; given once, and nothing goes on until
+    /// [`judged`](Self::judged).
+    fn take_credentials(&mut self) -> Option<Credentials> {
+        None
+    }
+
+    /// What the authenticator said. Anything but success ends the handshake: then there may be an
+    /// ERROR to send.
+    fn judged(&mut self, _judgement: Judgement) {}
+
+    /// What traffic goes through, if it does not go in the clear; given once, after the handshake.
+    fn take_transcoder(&mut self, _max_frame_size: i64) -> Option<Transcoder> {
+        None
+    }
 }
 
 /// The mechanisms that are built in.
@@ -49,60 +79,238 @@ pub trait Mechanism: fmt::Debug + Send {
 pub enum Kind {
     /// No security.
     Null,
+    /// User and password.
+    Plain,
+    /// Keys and encryption.
+    #[cfg(feature = "curve")]
+    Curve,
 }
 
 impl Kind {
+    /// The name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "NULL",
+            Self::Plain => "PLAIN",
+            #[cfg(feature = "curve")]
+            Self::Curve => "CURVE",
+        }
+    }
+
     /// The name as the greeting carries it: padded with zeros.
     #[must_use]
     pub fn wire_name(self) -> [u8; NAME_LEN] {
         let mut padded = [0; NAME_LEN];
-        for (to, from) in padded.iter_mut().zip(self.row().name.bytes()) {
+        for (to, from) in padded.iter_mut().zip(self.name().bytes()) {
             *to = from;
         }
         padded
     }
+}
 
-    /// A mechanism that will send these encoded properties.
+/// Every mechanism that is built in.
+pub const TABLE: &[Kind] = &[
+    Kind::Null,
+    Kind::Plain,
+    #[cfg(feature = "curve")]
+    Kind::Curve,
+];
+
+/// Which mechanism to use, in which role, with which secrets.
+#[derive(Clone, Debug, Default)]
+pub enum Security {
+    /// No security.
+    #[default]
+    Null,
+    /// PLAIN, as the one who has to show who he is.
+    PlainClient(plain::Login),
+    /// PLAIN, as the one who asks an authenticator.
+    PlainServer,
+    /// CURVE, as the one who knows the server's key.
+    #[cfg(feature = "curve")]
+    CurveClient(curve::ClientKeys),
+    /// CURVE, as the one whose key is known.
+    #[cfg(feature = "curve")]
+    CurveServer(curve::SecretKey),
+}
+
+impl Security {
+    /// The mechanism.
     #[must_use]
-    pub fn start(self, metadata: Vec<u8>) -> Box<dyn Mechanism> {
-        (self.row().start)(metadata)
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Null => Kind::Null,
+            Self::PlainClient(_) | Self::PlainServer => Kind::Plain,
+            #[cfg(feature = "curve")]
+            Self::CurveClient(_) | Self::CurveServer(_) => Kind::Curve,
+        }
     }
 
-    fn row(self) -> &'static Row {
+    /// A mechanism that will send these encoded properties. `asks` says whether NULL has an
+    /// authenticator asked; the servers of the others always do.
+    pub(crate) fn start(
+        self,
+        metadata: Vec<u8>,
+        entropy: &Entropy,
+        asks: bool,
+    ) -> Box<dyn Mechanism> {
+        #[cfg(not(feature = "curve"))]
+        let _unused = entropy;
         match self {
-            Self::Null => &NULL,
+            Self::Null if asks => Box::new(null::Null::asking(metadata)),
+            Self::Null => Box::new(null::Null::new(metadata)),
+            Self::PlainClient(login) => Box::new(plain::Client::new(login, metadata)),
+            Self::PlainServer => Box::new(plain::Server::new(metadata)),
+            #[cfg(feature = "curve")]
+            Self::CurveClient(keys) => Box::new(curve::Client::new(keys, metadata, entropy)),
+            #[cfg(feature = "curve")]
+            Self::CurveServer(secret) => Box::new(curve::Server::new(secret, metadata, entropy)),
         }
     }
 }
 
-/// One mechanism.
-#[derive(Debug)]
-pub struct Row {
-    /// Which one.
-    pub kind: Kind,
-    /// Its name in the greeting.
-    pub name: &'static str,
-    start: fn(Vec<u8>) -> Box<dyn Mechanism>,
+/// Randomness for one handshake: nothing here draws any itself. CURVE makes its short-term keys of
+/// it, so it must come from the system's source and never be used twice.
+#[derive(Clone)]
+pub struct Entropy(Zeroizing<[u8; ENTROPY_LEN]>);
+
+impl Entropy {
+    /// These bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; ENTROPY_LEN]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// For NULL and PLAIN, which need none.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new([0; ENTROPY_LEN])
+    }
+
+    /// The short-term secret key.
+    #[cfg(feature = "curve")]
+    pub(crate) fn key(&self) -> [u8; 32] {
+        let [key, _, _] = self.thirds();
+        key
+    }
+
+    /// The key of the cookie.
+    #[cfg(feature = "curve")]
+    pub(crate) fn cookie_key(&self) -> [u8; 32] {
+        let [_, key, _] = self.thirds();
+        key
+    }
+
+    /// Two nonces.
+    #[cfg(feature = "curve")]
+    pub(crate) fn nonces(&self) -> ([u8; 16], [u8; 16]) {
+        let [_, _, nonces] = self.thirds();
+        let (mut first, mut second) = ([0; 16], [0; 16]);
+        first.copy_from_slice(nonces.split_at(16).0);
+        second.copy_from_slice(nonces.split_at(16).1);
+        (first, second)
+    }
+
+    #[cfg(feature = "curve")]
+    fn thirds(&self) -> [[u8; 32]; 3] {
+        let mut thirds = [[0; 32]; 3];
+        for (to, from) in thirds.as_flattened_mut().iter_mut().zip(self.0.iter()) {
+            *to = *from;
+        }
+        thirds
+    }
 }
 
-/// Every mechanism that is built in.
-pub const TABLE: [&Row; 1] = [&NULL];
+impl fmt::Debug for Entropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entropy")
+    }
+}
 
-static NULL: Row = Row {
-    kind: Kind::Null,
-    name: "NULL",
-    start: |metadata| Box::new(null::Null::new(metadata)),
-};
+/// The door of a server: what became of the question it has for an authenticator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Nobody is to be asked, or the answer was yes.
+    Open,
+    /// Nothing to ask yet, or asked and not answered.
+    Shut,
+    /// The answer was no; the peer has not been told.
+    Refused(Judgement),
+    /// The answer was no, and everything is said.
+    Barred,
+}
+
+impl Door {
+    pub(crate) fn judged(&mut self, judgement: Judgement) {
+        *self = match judgement {
+            Judgement::Success => Self::Open,
+            refusal => Self::Refused(refusal),
+        };
+    }
+
+    pub(crate) fn is_refused(self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Barred)
+    }
+
+    /// Says no, once.
+    ///
+    /// contract 3.11: "300 close silently so the client retries; 400/500 ERROR sent then closed".
+    pub(crate) fn refuse(&mut self, out: &mut Vec<u8>) -> bool {
+        let Self::Refused(refusal) = *self else {
+            return false;
+        };
+        *self = Self::Barred;
+        if refusal == Judgement::TemporaryError {
+            return false;
+        }
+        command::error(refusal.digits(), out);
+        true
+    }
+}
+
+/// Splits off the name a command has to have.
+pub(crate) fn expect<'a>(body: &'a [u8], name: &[u8]) -> Result<&'a [u8], Fault> {
+    match command::parse(body) {
+        Ok(Command::Other { name: found, data }) if found == name => Ok(data),
+        Ok(Command::Ready(data)) if name == READY => Ok(data),
+        Ok(Command::Error { reason }) => Err(Fault::PeerError {
+            status: status_of(reason),
+        }),
+        Ok(_) => Err(Fault::UnexpectedCommand),
+        Err(MalformedCommand::Error) => Err(Fault::MalformedError),
+        Err(MalformedCommand::Name) => Err(Fault::MalformedCommand),
+        // Well-formed or not, this is not the time for them.
+        Err(MalformedCommand::Group | MalformedCommand::Ping) => Err(Fault::UnexpectedCommand),
+    }
+}
+
+/// Reads the properties at the end of a command.
+pub(crate) fn properties(bytes: &[u8]) -> Result<Properties, Fault> {
+    metadata::parse(bytes).map_err(|metadata::InvalidMetadata| Fault::InvalidMetadata)
+}
+
+/// contract 3.5: "libzmq clients interpret exactly "300","400","500" as AUTH failure".
+fn status_of(reason: &[u8]) -> Option<u16> {
+    Judgement::parse(reason)
+        .filter(|status| *status != Judgement::Success)
+        .map(Judgement::code)
+}
+
+pub(crate) const HELLO: &[u8] = b"HELLO";
+pub(crate) const INITIATE: &[u8] = b"INITIATE";
+pub(crate) const READY: &[u8] = b"READY";
+pub(crate) const WELCOME: &[u8] = b"WELCOME";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn rows_and_kinds_agree() {
-        for row in TABLE {
-            assert_eq!(row.kind.row().name, row.name);
-            assert!(row.name.len() <= NAME_LEN);
-        }
+    fn names_fit_the_greeting_and_are_different() {
+        let mut names: Vec<_> = TABLE.iter().map(|kind| kind.wire_name()).collect();
+        assert!(TABLE.iter().all(|kind| kind.name().len() <= NAME_LEN));
+        names.dedup();
+        assert_eq!(names.len(), TABLE.len());
     }
 }

@@ -10,10 +10,11 @@
 //! contract 3.6: "Both sides send READY at once (no client/server order, contrary to RFC 37's
 //! 'client first')."
 
-use super::{Mechanism, Status};
-use crate::command::{self, Command, MalformedCommand};
+use super::{Door, Mechanism, READY, Status, expect, properties};
+use crate::command;
 use crate::handshake::Fault;
-use crate::metadata::{self, Properties};
+use crate::metadata::Properties;
+use crate::zap::{Credentials, Status as Judgement};
 
 /// The NULL mechanism.
 #[derive(Debug)]
@@ -21,6 +22,9 @@ pub struct Null {
     /// Our properties, until they are sent.
     ours: Option<Vec<u8>>,
     theirs: Theirs,
+    door: Door,
+    /// There is a question that nobody has taken yet.
+    asks: bool,
 }
 
 #[derive(Debug)]
@@ -37,6 +41,21 @@ impl Null {
         Self {
             ours: Some(metadata),
             theirs: Theirs::Awaited,
+            door: Door::Open,
+            asks: false,
+        }
+    }
+
+    /// The same, but says nothing before an authenticator has been asked.
+    ///
+    /// contract 3.6: "With ZAP_DOMAIN set (and a handler) each side first asks ZAP, then READY or
+    /// ERROR/silent(300)."
+    #[must_use]
+    pub fn asking(metadata: Vec<u8>) -> Self {
+        Self {
+            door: Door::Shut,
+            asks: true,
+            ..Self::new(metadata)
         }
     }
 
@@ -45,18 +64,7 @@ impl Null {
         if !matches!(self.theirs, Theirs::Awaited) {
             return Err(Fault::UnexpectedCommand);
         }
-        match command::parse(body) {
-            Ok(Command::Ready(properties)) => metadata::parse(properties)
-                .map_err(|metadata::InvalidMetadata| Fault::InvalidMetadata),
-            Ok(Command::Error { reason }) => Err(Fault::PeerError {
-                status: status_of(reason),
-            }),
-            Ok(_) => Err(Fault::UnexpectedCommand),
-            Err(MalformedCommand::Error) => Err(Fault::MalformedError),
-            Err(MalformedCommand::Name) => Err(Fault::MalformedCommand),
-            // Well-formed or not, this is not the time for them.
-            Err(MalformedCommand::Group | MalformedCommand::Ping) => Err(Fault::UnexpectedCommand),
-        }
+        expect(body, READY).and_then(properties)
     }
 }
 
@@ -78,6 +86,9 @@ impl Mechanism for Null {
         if matches!(self.theirs, Theirs::Failed) {
             return false;
         }
+        if self.door != Door::Open {
+            return self.door.refuse(out);
+        }
         let Some(metadata) = self.ours.take() else {
             return false;
         };
@@ -88,6 +99,7 @@ impl Mechanism for Null {
     fn status(&self) -> Status {
         match self.theirs {
             Theirs::Failed => Status::Failed,
+            _ if self.door.is_refused() => Status::Failed,
             Theirs::Ready(_) if self.ours.is_none() => Status::Ready,
             Theirs::Ready(_) | Theirs::Awaited => Status::Handshaking,
         }
@@ -103,15 +115,16 @@ impl Mechanism for Null {
             Theirs::Awaited | Theirs::Failed => Properties::new(),
         }
     }
-}
 
-/// contract 3.5: "libzmq clients interpret exactly "300","400","500" as AUTH failure".
-fn status_of(reason: &[u8]) -> Option<u16> {
-    match reason {
-        b"300" => Some(300),
-        b"400" => Some(400),
-        b"500" => Some(500),
-        _ => None,
+    fn take_credentials(&mut self) -> Option<Credentials> {
+        std::mem::take(&mut self.asks).then(|| Credentials {
+            mechanism: "NULL",
+            frames: Vec::new(),
+        })
+    }
+
+    fn judged(&mut self, judgement: Judgement) {
+        self.door.judged(judgement);
     }
 }
 
@@ -175,6 +188,38 @@ mod tests {
                 null.process_command(b"\x05READY"),
                 Err(Fault::UnexpectedCommand)
             );
+        }
+    }
+
+    #[test]
+    fn an_authenticator_is_asked_before_a_word_is_said() {
+        let mut null = Null::asking(Vec::new());
+        let mut out = Vec::new();
+        assert_eq!(null.process_command(b"\x05READY"), Ok(()));
+        assert!(!null.next_command(&mut out));
+        assert_eq!(null.take_credentials().unwrap().mechanism, "NULL");
+        assert_eq!(null.take_credentials(), None);
+        null.judged(Judgement::Success);
+        assert!(null.next_command(&mut out));
+        assert_eq!(null.status(), Status::Ready);
+    }
+
+    #[test]
+    fn a_refusal_is_said_once_or_not_at_all() {
+        for (judgement, said) in [
+            (Judgement::TemporaryError, &b""[..]),
+            (
+                Judgement::AuthenticationFailure,
+                b"\x04\x0a\x05ERROR\x03400",
+            ),
+            (Judgement::InternalError, b"\x04\x0a\x05ERROR\x03500"),
+        ] {
+            let mut null = Null::asking(Vec::new());
+            null.judged(judgement);
+            let mut out = Vec::new();
+            while null.next_command(&mut out) {}
+            assert_eq!(out, said);
+            assert_eq!(null.status(), Status::Failed);
         }
     }
 }

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Mechanisms and authenticators, over stream transports and under each policy.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ferromq_engine::{Authenticator, Context, Outgoing, Policy, Socket, Wait};
+use ferromq_message::Message;
+use ferromq_vocabulary::option::number;
+use ferromq_vocabulary::{Code, Event, SocketType};
+use ferromq_zmtp::mechanism::curve::SecretKey;
+use ferromq_zmtp::zap::{Reply, Request, Status};
+
+const POLICIES: [Policy; 3] = [Policy::IoOnly, Policy::Assisted, Policy::Chaos];
+const WILDCARDS: [&str; 2] = ["tcp://127.0.0.1:*", "ipc://*"];
+const LONG: Duration = Duration::from_secs(20);
+
+fn soon() -> Wait {
+    Wait::Until(Instant::now() + LONG)
+}
+
+fn send(socket: &mut Socket, parts: &[&[u8]]) {
+    for (index, part) in parts.iter().enumerate() {
+        let more = index + 1 < parts.len();
+        socket
+            .send_frame(&mut Outgoing::Bytes(part), more, soon())
+            .unwrap();
+    }
+}
+
+fn recv_messages(socket: &mut Socket) -> Vec<Message> {
+    let mut parts = vec![socket.recv_frame(soon()).unwrap()];
+    while parts.last().unwrap().more() {
+        parts.push(socket.recv_frame(soon()).unwrap());
+    }
+    parts
+}
+
+fn recv(socket: &mut Socket) -> Vec<Vec<u8>> {
+    let messages = recv_messages(socket);
+    messages.iter().map(|message| message.to_vec()).collect()
+}
+
+/// Lets everybody in whose password is "good", under the name it says.
+struct Porter;
+
+impl Authenticator for Porter {
+    fn authenticate(&self, request: &Request<'_>) -> Reply {
+        let frames = &request.credentials.frames;
+        let good = match request.credentials.mechanism {
+            "PLAIN" => frames[1][..] == *b"good",
+            _ => true,
+        };
+        Reply {
+            status: if good {
+                Status::Success
+            } else {
+                Status::AuthenticationFailure
+            },
+            text: String::new(),
+            user_id: frames.first().map(|name| name.to_vec()).unwrap_or_default(),
+            metadata: vec![("Floor".to_owned(), b"3".to_vec())],
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Means {
+    Plain,
+    Curve,
+}
+
+fn secure(means: Means, server: &mut Socket, client: &mut Socket) {
+    match means {
+        Means::Plain => {
+            server.set_option("PLAIN_SERVER", 1).unwrap();
+            client.set_option("PLAIN_USERNAME", "me").unwrap();
+            client.set_option("PLAIN_PASSWORD", "good").unwrap();
+        }
+        Means::Curve => {
+            let (own, theirs) = (SecretKey::new([1; 32]), SecretKey::new([2; 32]));
+            let server_key = theirs.public();
+            server.set_option("CURVE_SERVER", 1).unwrap();
+            server
+                .set_option("CURVE_SECRETKEY", &theirs.reveal()[..])
+                .unwrap();
+            client
+                .set_option("CURVE_SERVERKEY", &server_key[..])
+                .unwrap();
+            client
+                .set_option("CURVE_PUBLICKEY", &own.public()[..])
+                .unwrap();
+            client
+                .set_option("CURVE_SECRETKEY", &own.reveal()[..])
+                .unwrap();
+        }
+    }
+}
+
+/// Both ends of a conversation: the first binds and is the server.
+fn each(
+    near: SocketType,
+    far: SocketType,
+    prepare: impl Fn(&mut Socket, &mut Socket),
+    test: impl Fn(&mut Socket, &mut Socket),
+) {
+    for policy in POLICIES {
+        for endpoint in WILDCARDS {
+            for means in [Means::Plain, Means::Curve] {
+                let context = Context::new();
+                context.set_policy(policy);
+                context.set_authenticator(Some(Arc::new(Porter)));
+                let mut near = context.socket(near).unwrap();
+                let mut far = context.socket(far).unwrap();
+                secure(means, &mut near, &mut far);
+                prepare(&mut near, &mut far);
+                let bound = near.bind(endpoint).unwrap().to_owned();
+                far.connect(&bound).unwrap();
+                test(&mut near, &mut far);
+                drop((near, far));
+                assert!(
+                    context.terminate(Some(Instant::now() + LONG)),
+                    "{policy:?} {endpoint} {means:?}"
+                );
+            }
+        }
+    }
+}
+
+fn sizes() -> impl Iterator<Item = usize> {
+    [0, 1, 200, 255, 256, 1_000, 1_024, 8_000, 70_000, 300_000]
+        .into_iter()
+        .cycle()
+}
+
+#[test]
+fn every_size_arrives_in_order() {
+    each(
+        SocketType::Pull,
+        SocketType::Push,
+        |_, _| {},
+        |pull, push| {
+            std::thread::scope(|scope| {
+                scope.spawn(move || {
+                    for (number, size) in (0..200u32).zip(sizes()) {
+                        let byte = u8::try_from(number % 251).unwrap();
+                        send(push, &[&number.to_be_bytes(), &vec![byte; size]]);
+                    }
+                });
+                for (number, size) in (0..200u32).zip(sizes()) {
+                    let byte = u8::try_from(number % 251).unwrap();
+                    let parts = recv(pull);
+                    assert_eq!(parts[0], number.to_be_bytes());
+                    assert!(parts[1] == vec![byte; size], "message {number}");
+                }
+            });
+        },
+    );
+}
+
+#[test]
+fn both_directions_with_heartbeats() {
+    let prepare = |near: &mut Socket, far: &mut Socket| {
+        for socket in [near, far] {
+            socket.set_option(number::HEARTBEAT_IVL, 5).unwrap();
+            socket.set_option(number::HEARTBEAT_TTL, 2_000).unwrap();
+            socket.set_option(number::HEARTBEAT_TIMEOUT, 5_000).unwrap();
+        }
+    };
+    each(SocketType::Rep, SocketType::Req, prepare, |rep, req| {
+        let until = Instant::now() + Duration::from_millis(60);
+        let mut round = 0u32;
+        while Instant::now() < until {
+            send(req, &[&round.to_be_bytes()]);
+            assert_eq!(recv(rep), [round.to_be_bytes()]);
+            send(rep, &[b"echo", &round.to_be_bytes()]);
+            assert_eq!(recv(req), [&b"echo"[..], &round.to_be_bytes()]);
+            round += 1;
+        }
+    });
+}
+
+#[test]
+fn subscriptions_are_sealed_too() {
+    each(
+        SocketType::Xpub,
+        SocketType::Sub,
+        |_, sub| sub.subscribe(b"before").unwrap(),
+        |xpub, sub| {
+            assert_eq!(recv(xpub), [b"\x01before"]);
+            sub.subscribe(b"after").unwrap();
+            assert_eq!(recv(xpub), [b"\x01after"]);
+            for topic in [&b"none"[..], b"before 1", b"after 2"] {
+                send(xpub, &[topic]);
+            }
+            assert_eq!(recv(sub), [b"before 1"]);
+            assert_eq!(recv(sub), [b"after 2"]);
+            sub.unsubscribe(b"before").unwrap();
+            assert_eq!(recv(xpub), [b"\0before"]);
+        },
+    );
+}
+
+#[test]
+fn messages_tell_whom_the_authenticator_knows() {
+    each(
+        SocketType::Router,
+        SocketType::Dealer,
+        |_, _| {},
+        |router, dealer| {
+            send(dealer, &[b"hello"]);
+            let message = recv_messages(router).pop().unwrap();
+            let metadata = message.metadata().unwrap();
+            let user = metadata.get("User-Id").unwrap();
+            let key = SecretKey::new([1; 32]).public();
+            assert!(user == b"me" || user == key, "{user:?}");
+            assert_eq!(metadata.get("Floor"), Some(&b"3"[..]));
+        },
+    );
+}
+
+#[test]
+fn what_was_queued_survives_the_server() {
+    for policy in POLICIES {
+        let context = Context::new();
+        context.set_policy(policy);
+        let mut push = context.socket(SocketType::Push).unwrap();
+        let mut first = context.socket(SocketType::Pull).unwrap();
+        secure(Means::Curve, &mut first, &mut push);
+        push.set_option(number::RECONNECT_IVL, 1).unwrap();
+        let events = push.monitor();
+        let bound = first.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+        push.connect(&bound).unwrap();
+        send(&mut push, &[b"one"]);
+        assert_eq!(recv(&mut first), [b"one"]);
+        first.close();
+        while !matches!(
+            events
+                .next_before(Some(Instant::now() + LONG))
+                .unwrap()
+                .event,
+            Event::Disconnected { .. }
+        ) {}
+        for number in 0..100u8 {
+            send(&mut push, &[&[number]]);
+        }
+        let mut second = context.socket(SocketType::Pull).unwrap();
+        secure(Means::Curve, &mut second, &mut push);
+        let deadline = Instant::now() + LONG;
+        while second.bind(&bound).is_err() {
+            assert!(Instant::now() < deadline);
+        }
+        for number in 0..100u8 {
+            assert_eq!(recv(&mut second), [[number]]);
+        }
+        drop((push, second));
+        assert!(context.terminate(Some(Instant::now() + LONG)));
+    }
+}
+
+#[test]
+fn who_is_refused_hears_of_it() {
+    let context = Context::new();
+    context.set_authenticator(Some(Arc::new(Porter)));
+    let mut pull = context.socket(SocketType::Pull).unwrap();
+    let mut push = context.socket(SocketType::Push).unwrap();
+    secure(Means::Plain, &mut pull, &mut push);
+    push.set_option("PLAIN_PASSWORD", "bad").unwrap();
+    let (near, far) = (pull.monitor(), push.monitor());
+    let bound = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+    push.connect(&bound).unwrap();
+    for events in [near, far] {
+        loop {
+            let event = events.next_before(Some(Instant::now() + LONG)).unwrap();
+            match event.event {
+                Event::HandshakeFailedAuth { status } => break assert_eq!(status, 400),
+                Event::HandshakeSucceeded => panic!("came in"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn mechanisms_that_differ_do_not_meet() {
+    let context = Context::new();
+    let mut pull = context.socket(SocketType::Pull).unwrap();
+    let mut push = context.socket(SocketType::Push).unwrap();
+    pull.set_option("CURVE_SERVER", 1).unwrap();
+    let events = pull.monitor();
+    let bound = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+    push.connect(&bound).unwrap();
+    loop {
+        let event = events.next_before(Some(Instant::now() + LONG)).unwrap();
+        if event.event.number() == 0x2000 {
+            break assert_eq!(event.event.value(), 0x1100_0002);
+        }
+    }
+}
+
+/// Handlers behind sockets: REP and ROUTER.
+#[test]
+fn a_handler_is_asked_over_inproc() {
+    for kind in [SocketType::Rep, SocketType::Router] {
+        let context = Context::new();
+        let mut handler = context.socket(kind).unwrap();
+        handler.bind("inproc://zeromq.zap.01").unwrap();
+        let mut pull = context.socket(SocketType::Pull).unwrap();
+        pull.set_option("ZAP_DOMAIN", "here").unwrap();
+        pull.set_option("ROUTING_ID", "server").unwrap();
+        let bound = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+        let mut pushes: Vec<_> = (0..40)
+            .map(|_| context.socket(SocketType::Push).unwrap())
+            .collect();
+        for push in &mut pushes {
+            push.connect(&bound).unwrap();
+            send(push, &[b"hello"]);
+        }
+        for number in 0..pushes.len() {
+            let request = recv(&mut handler);
+            let envelope = usize::from(kind == SocketType::Router) * 2;
+            let (address, rest) = request.split_at(envelope);
+            let expected: [&[u8]; 6] = [b"1.0", b"1", b"here", b"127.0.0.1", b"server", b"NULL"];
+            assert_eq!(rest, expected);
+            let user = format!("user {number}");
+            let mut reply: Vec<&[u8]> = address.iter().map(Vec::as_slice).collect();
+            reply.extend([&b"1.0"[..], b"1", b"200", b"OK", user.as_bytes(), b""]);
+            send(&mut handler, &reply);
+        }
+        let mut users: Vec<_> = (0..pushes.len())
+            .map(|_| {
+                let message = recv_messages(&mut pull).pop().unwrap();
+                let user = message.metadata().unwrap().get("User-Id").unwrap();
+                String::from_utf8(user.to_vec()).unwrap()
+            })
+            .collect();
+        users.sort();
+        users.dedup();
+        assert_eq!(users.len(), pushes.len(), "each has its own");
+        drop((pushes, pull, handler));
+        assert!(context.terminate(Some(Instant::now() + LONG)));
+    }
+}
+
+#[test]
+fn a_silent_handler_costs_a_handshake_and_no_more() {
+    let context = Context::new();
+    let mut handler = context.socket(SocketType::Rep).unwrap();
+    handler.bind("inproc://zeromq.zap.01").unwrap();
+    let mut pull = context.socket(SocketType::Pull).unwrap();
+    pull.set_option("ZAP_DOMAIN", "here").unwrap();
+    pull.set_option("HANDSHAKE_IVL", 30).unwrap();
+    let events = pull.monitor();
+    let bound = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+    let mut push = context.socket(SocketType::Push).unwrap();
+    push.set_option("RECONNECT_IVL", 1).unwrap();
+    push.connect(&bound).unwrap();
+    let mut failures = 0;
+    while failures < 3 {
+        let event = events.next_before(Some(Instant::now() + LONG)).unwrap();
+        failures += u32::from(event.event.number() == 0x0800);
+    }
+    drop((push, pull, handler));
+    assert!(context.terminate(Some(Instant::now() + LONG)));
+}
+
+#[test]
+fn a_context_ends_while_an_authenticator_thinks() {
+    struct Thinker(Mutex<std::sync::mpsc::Receiver<()>>);
+    impl Authenticator for Thinker {
+        fn authenticate(&self, _request: &Request<'_>) -> Reply {
+            self.0.lock().unwrap().recv().ok();
+            Reply {
+                status: Status::InternalError,
+                text: String::new(),
+                user_id: Vec::new(),
+                metadata: Vec::new(),
+            }
+        }
+    }
+    let (go, gate) = std::sync::mpsc::channel();
+    let context = Context::new();
+    context.set_authenticator(Some(Arc::new(Thinker(Mutex::new(gate)))));
+    let mut pull = context.socket(SocketType::Pull).unwrap();
+    pull.set_option("ZAP_DOMAIN", "here").unwrap();
+    let bound = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+    let mut push = context.socket(SocketType::Push).unwrap();
+    push.set_option("LINGER", 0).unwrap();
+    push.connect(&bound).unwrap();
+    assert_eq!(
+        pull.recv_frame(Wait::Until(Instant::now() + Duration::from_millis(20)))
+            .unwrap_err(),
+        Code::Again
+    );
+    drop((push, pull));
+    drop(go);
+    assert!(context.terminate(Some(Instant::now() + LONG)));
+}

@@ -66,7 +66,7 @@ pub enum Fault {
     UnexpectedCommand,
     /// A message before the handshake is over.
     UnexpectedMessage,
-    /// The peer speaks a version from before ZMTP 3.0; see [`Handshake::protocol`].
+    /// The peer speaks a version from before ZMTP 3.0; see [`Handshake::protocol`](super::Handshake::protocol).
     UnsupportedVersion,
 }
 

@@ -11,6 +11,7 @@
 mod code;
 mod conformance;
 mod duplicates;
+mod install;
 mod layers;
 mod run;
 mod setup;
@@ -42,6 +43,7 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
     match word {
         "test" => return test::run(&test::Arguments::parse(rest)?),
         "conformance" => return conformance::run(rest),
+        "install" => return install::run(rest),
         "setup" => return setup::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
@@ -70,6 +72,7 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
         "interop" => test::interop(),
         "deny" => deny(),
         "duplicates" => duplicates::run(),
+        "deb" => install::deb(),
         "ci" => run::Run::new("bash", [".ci/run"]).status(),
         _ => bail!("no such word\n{USAGE}"),
     }
@@ -96,6 +99,9 @@ cargo xtask WORD
   fuzz-smoke             every committed fuzzing input is replayed
   interop                the matrix against the real libzmq, shown and in target/interop-*.md
   conformance [FILTER]   libzmq's own test programs on our library; --library PATH: on that one
+  install --prefix DIR [--destdir DIR] [--libdir lib]
+                         the C libraries, headers, pkg-config and CMake files; --debug: unoptimized
+  deb                    a Debian package in place of libzmq5 and libzmq3-dev
   deny                   licences and sources of dependencies (skipped without cargo-deny)
   duplicates             no dependency is there in two versions
   setup [--unpack]       installs what the tests need; --unpack: into target/, as without root

@@ -133,7 +133,9 @@ fn build(folder: &Path, library: &Path) -> Outcome<()> {
     linker
         .args(["-shared", "-Wl,-soname,libzmq.so.5", "-o"])
         .arg(&unfinished);
-    run(linker.args(&objects).args(["-lpthread", "-lrt"]))?;
+    run(linker
+        .args(&objects)
+        .args(["-lpthread", "-lrt", "-lsodium"]))?;
     fs::rename(&unfinished, library)?;
     for object in &objects {
         fs::remove_file(object)?;
@@ -176,7 +178,14 @@ fn run(command: &mut Command) -> Outcome<String> {
 const DEBIAN: &str = "4.3.4";
 const BUILT: &str = "4.3.5";
 
-const FLAGS: [&str; 4] = ["-O2", "-fPIC", "-fvisibility=hidden", "-D_GNU_SOURCE"];
+/// With the draft interface and CURVE, so that everything can be compared.
+const FLAGS: [&str; 5] = [
+    "-O2",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-D_GNU_SOURCE",
+    "-DZMQ_BUILD_DRAFT_API",
+];
 
 /// What libzmq's configure script finds on Linux with glibc.
 const PLATFORM: &str = "\
@@ -217,4 +226,6 @@ const PLATFORM: &str = "\
 #define HAVE_ACCEPT4
 #define HAVE_STRNLEN
 #define HAVE_IF_NAMETOINDEX
+#define ZMQ_HAVE_CURVE
+#define ZMQ_USE_LIBSODIUM
 ";

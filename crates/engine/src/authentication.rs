@@ -46,7 +46,7 @@ pub(crate) struct Question {
     /// Tells this handshake from the next one of the same session.
     pub(crate) number: u64,
     pub(crate) io: Arc<IoHandle>,
-    pub(crate) domain: String,
+    pub(crate) domain: Vec<u8>,
     pub(crate) address: String,
     pub(crate) routing_id: Vec<u8>,
     pub(crate) credentials: Credentials,

@@ -121,14 +121,18 @@ pub unsafe extern "C" fn zmq_ctx_get_ext(
         if value.is_null() || length.is_null() {
             return Err(Code::Fault);
         }
-        let found = match get(&context, option)? {
-            Value::Int(number) => bytes_of(number).to_vec(),
-            Value::Bytes(text) => text,
-            _ => return Err(Code::Invalid),
-        };
         // SAFETY: the caller's place for the length.
         let length = unsafe { &mut *length };
-        if *length < found.len() {
+        let (found, fits) = match get(&context, option)? {
+            // Numbers want room of their own size, as libzmq does.
+            Value::Int(number) => (bytes_of(number).to_vec(), *length == size_of::<c_int>()),
+            Value::Bytes(text) => {
+                let fits = *length >= text.len();
+                (text, fits)
+            }
+            _ => return Err(Code::Invalid),
+        };
+        if !fits {
             return Err(Code::Invalid);
         }
         // SAFETY: the caller's room, as long as it says, and longer than what is copied.

@@ -76,6 +76,10 @@ pub unsafe extern "C" fn zmq_getsockopt(
             }
             // SAFETY: the caller's place for the length.
             let length = unsafe { &mut *length };
+            if option == number::FD && engine.socket_type().is_thread_safe() {
+                // contract 1.4: "EINVAL on thread-safe sockets"
+                return Err(engine.readiness().err().unwrap_or(Code::Invalid));
+            }
             let found = engine.get_option(option)?;
             if let (true, Value::Bytes(key)) = (is_key(option), &found) {
                 // SAFETY: the caller's room, as long as it says.
@@ -118,8 +122,11 @@ fn is_cleared_by_null(option: c_int) -> bool {
         option,
         number::PLAIN_USERNAME
             | number::PLAIN_PASSWORD
-            | number::ZAP_DOMAIN
             | number::SOCKS_PROXY
+            | number::TCP_ACCEPT_FILTER
+            | number::IPC_FILTER_PID
+            | number::IPC_FILTER_UID
+            | number::IPC_FILTER_GID
             | number::BINDTODEVICE
     )
 }
@@ -154,7 +161,7 @@ unsafe fn give_key(key: &[u8], room: *mut c_void, length: usize) -> Result<(), C
 fn takes_more_room(option: c_int) -> bool {
     matches!(
         option,
-        number::RCVMORE | number::FD | number::EVENTS | number::THREAD_SAFE
+        number::RCVMORE | number::FD | number::EVENTS | number::THREAD_SAFE | number::TOPICS_COUNT
     )
 }
 

@@ -52,6 +52,12 @@ impl Endpoint {
         }
     }
 
+    /// Whether a text has the form of an endpoint, and a scheme that there is. What stands behind
+    /// that is not judged.
+    pub fn check_scheme(text: &str) -> Result<(), EndpointError> {
+        split_scheme(text).map(|_parts| ())
+    }
+
     /// Whether sockets of this type use such endpoints.
     pub fn check_type(&self, socket_type: SocketType) -> Result<(), EndpointError> {
         match (self, socket_type) {

@@ -41,7 +41,7 @@ impl fmt::Debug for Credentials {
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The option ZAP_DOMAIN of the asking socket.
-    pub domain: &'a str,
+    pub domain: &'a [u8],
     /// The peer's address; for ipc `:uid:gid:pid`.
     pub address: &'a str,
     /// The asking socket's own routing id.
@@ -60,7 +60,7 @@ impl Request<'_> {
             b"",
             VERSION,
             REQUEST_ID,
-            self.domain.as_bytes(),
+            self.domain,
             self.address.as_bytes(),
             self.routing_id,
             self.credentials.mechanism.as_bytes(),
@@ -236,7 +236,7 @@ mod tests {
             ],
         };
         let request = Request {
-            domain: "global",
+            domain: b"global",
             address: "127.0.0.1",
             routing_id: b"IDENT",
             credentials: &credentials,

@@ -367,11 +367,8 @@ fn secure(local: Local, options: &SocketOptions) -> Option<Handshake> {
         (Mechanism::Null, _) => return Some(Handshake::new(local)),
         (Mechanism::Plain, true) => Security::PlainServer,
         (Mechanism::Plain, false) => Security::PlainClient(
-            Login::new(
-                options.plain_username.as_bytes(),
-                options.plain_password.reveal(),
-            )
-            .unwrap_or_default(),
+            Login::new(&options.plain_username, options.plain_password.reveal())
+                .unwrap_or_default(),
         ),
         (Mechanism::Curve, as_server) => {
             let secret = options.curve_secretkey.reveal().first_chunk()?;

@@ -199,9 +199,7 @@ impl Socket {
     /// `NotFound` if there was none, `Invalid` for a text that is no endpoint.
     pub fn unbind(&mut self, endpoint: &str) -> Result<(), Code> {
         self.begin_fully()?;
-        Endpoint::parse_bind(endpoint)
-            .or_else(|_error| Endpoint::parse_connect(endpoint))
-            .map_err(|error| error.code())?;
+        Endpoint::check_scheme(endpoint).map_err(|error| error.code())?;
         let mut found = false;
         while let Some(index) = self
             .endpoints

@@ -121,7 +121,9 @@ impl Socket {
             number::RCVMORE => Value::Int(i32::from(self.receive_more)),
             number::THREAD_SAFE => Value::from(self.socket_type().is_thread_safe()),
             number::TYPE => Value::Int(self.socket_type().number()),
-            number::ROUTING_ID if self.socket_type() == SocketType::Stream => {
+            number::ROUTING_ID
+                if self.socket_type() == SocketType::Stream && !self.last_routing_id.is_empty() =>
+            {
                 Value::Bytes(self.last_routing_id.clone())
             }
             number::LAST_ENDPOINT => Value::Bytes(self.last_endpoint.clone().into_bytes()),

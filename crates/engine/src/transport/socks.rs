@@ -32,7 +32,7 @@ pub(crate) struct Refused;
 pub(crate) struct Socks {
     state: State,
     destination: Destination,
-    username: String,
+    username: Vec<u8>,
     password: ferromq_vocabulary::Secret,
     /// To be written.
     out: Vec<u8>,
@@ -143,7 +143,7 @@ impl Socks {
         self.state = State::LoggingIn;
         self.out.push(LOGIN_VERSION);
         // Neither is longer than 255 bytes: the option table sees to it.
-        for text in [self.username.as_bytes(), self.password.reveal()] {
+        for text in [&self.username[..], self.password.reveal()] {
             let text = &text[..text.len().min(255)];
             self.out.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
             self.out.extend_from_slice(text);

@@ -81,7 +81,10 @@ fn is_family_missing(error: &io::Error) -> bool {
 }
 
 fn device(options: &SocketOptions) -> Option<&str> {
-    Some(options.bindtodevice.as_str()).filter(|name| !name.is_empty())
+    std::str::from_utf8(&options.bindtodevice)
+        .ok()
+        .map(|name| name.trim_end_matches('\0'))
+        .filter(|name| !name.is_empty())
 }
 
 /// An address of this machine: wildcard, interface name, address, or (where allowed) a host name.
@@ -141,7 +144,7 @@ pub(super) fn remote(address: &TcpAddress, options: &SocketOptions) -> Result<Re
         Peer::Name(name, _) => DestinationHost::Name(name.clone()),
     };
     Ok(Remote {
-        peer: proxy(&options.socks_proxy)?,
+        peer: proxy(std::str::from_utf8(&options.socks_proxy).map_err(|_binary| Code::Invalid)?)?,
         source,
         behind: Some(Destination { host, port }),
     })

@@ -47,9 +47,9 @@ pub(super) const PLAIN_SERVER: OptionSpec = both(
 );
 
 pub(super) const PLAIN_USERNAME: OptionSpec = both(
-    |o| Value::from(o.plain_username.as_str()),
+    |o| Value::from(o.plain_username.as_slice()),
     |o, v| {
-        let name = v.text()?;
+        let name = v.bytes()?;
         if name.is_empty() {
             o.mechanism = Mechanism::Null;
             return Ok(());
@@ -64,12 +64,12 @@ pub(super) const PLAIN_USERNAME: OptionSpec = both(
 pub(super) const PLAIN_PASSWORD: OptionSpec = both(
     |o| Value::from(o.plain_password.reveal()),
     |o, v| {
-        let password = v.text()?;
+        let password = v.bytes()?;
         if password.is_empty() {
             o.mechanism = Mechanism::Null;
             return Ok(());
         }
-        o.plain_password = Secret::new(password.into_bytes());
+        o.plain_password = Secret::new(password);
         o.as_server = false;
         o.mechanism = Mechanism::Plain;
         Ok(())
@@ -120,7 +120,7 @@ pub(super) const CURVE_SERVERKEY: OptionSpec = both(
 pub(super) const SOCKS_PASSWORD: OptionSpec = both(
     |o| Value::from(o.socks_password.reveal()),
     |o, v| {
-        o.socks_password = Secret::new(v.text()?.into_bytes());
+        o.socks_password = Secret::new(v.bytes()?);
         Ok(())
     },
 );

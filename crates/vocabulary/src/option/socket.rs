@@ -76,7 +76,7 @@ pub struct SocketOptions {
     /// `SO_BUSY_POLL`.
     pub busy_poll: i32,
     /// `SO_BINDTODEVICE`; empty is none.
-    pub bindtodevice: String,
+    pub bindtodevice: Vec<u8>,
     /// Publishers wait for full subscribers instead of dropping.
     pub xpub_nodrop: bool,
     /// Subscriptions exclude instead of include.
@@ -124,7 +124,7 @@ pub struct SocketOptions {
     /// The side of the mechanism that asks, not the one that proves.
     pub as_server: bool,
     /// Who a PLAIN client says it is.
-    pub plain_username: String,
+    pub plain_username: Vec<u8>,
     /// What a PLAIN client proves it with.
     pub plain_password: Secret,
     /// CURVE: our own public key.
@@ -134,13 +134,13 @@ pub struct SocketOptions {
     /// CURVE: the public key of the server that a client means.
     pub curve_serverkey: CurveKey,
     /// What an authenticator is told about the purpose; empty is none.
-    pub zap_domain: String,
+    pub zap_domain: Vec<u8>,
     /// With a domain and without an authenticator nobody comes in.
     pub zap_enforce_domain: bool,
     /// `host:port` of a SOCKS5 proxy for tcp connects; empty is none.
-    pub socks_proxy: String,
+    pub socks_proxy: Vec<u8>,
     /// Name towards the proxy; empty is no name.
-    pub socks_username: String,
+    pub socks_username: Vec<u8>,
     /// Password towards the proxy.
     pub socks_password: Secret,
     /// Networks that may connect over tcp; empty is all.
@@ -205,7 +205,7 @@ impl Default for SocketOptions {
             tos: 0,
             priority: 0,
             busy_poll: 0,
-            bindtodevice: String::new(),
+            bindtodevice: Vec::new(),
             xpub_nodrop: false,
             invert_matching: false,
             router_mandatory: false,
@@ -229,15 +229,15 @@ impl Default for SocketOptions {
             xsub_verbose_unsubscribe: false,
             mechanism: Mechanism::Null,
             as_server: false,
-            plain_username: String::new(),
+            plain_username: Vec::new(),
             plain_password: Secret::default(),
             curve_publickey: [0; 32],
             curve_secretkey: Secret::new(vec![0; 32]),
             curve_serverkey: [0; 32],
-            zap_domain: String::new(),
+            zap_domain: Vec::new(),
             zap_enforce_domain: false,
-            socks_proxy: String::new(),
-            socks_username: String::new(),
+            socks_proxy: Vec::new(),
+            socks_username: Vec::new(),
             socks_password: Secret::default(),
             tcp_accept_filter: Vec::new(),
             ipc_filter_pid: Vec::new(),

@@ -49,19 +49,6 @@ macro_rules! stored_bytes {
     };
 }
 
-/// A field of text.
-macro_rules! stored_text {
-    ($field:ident) => {
-        both(
-            |o| Value::from(o.$field.as_str()),
-            |o, v| {
-                o.$field = v.text()?;
-                Ok(())
-            },
-        )
-    };
-}
-
 /// A field that can only be set, true for every number but zero.
 macro_rules! write_bool {
     ($field:ident) => {
@@ -546,12 +533,12 @@ pub static OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "ZAP_DOMAIN",
         number: number::ZAP_DOMAIN,
-        kind: Str { min: 0, max: 255 },
+        kind: Str { min: 1, max: 255 },
         default: "",
         scope: AtEndpoint,
         types: All,
         doc: "what an authenticator is told; with it NULL asks one, too",
-        ..stored_text!(zap_domain)
+        ..stored_bytes!(zap_domain)
     },
     OptionSpec {
         name: "ROUTER_HANDOVER",
@@ -606,7 +593,10 @@ pub static OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "CONNECT_ROUTING_ID",
         number: number::CONNECT_ROUTING_ID,
-        kind: Bytes { min: 0, max: 255 },
+        kind: Bytes {
+            min: 1,
+            max: usize::MAX,
+        },
         default: "",
         scope: AtEndpoint,
         types: ROUTING,
@@ -631,7 +621,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         scope: AtEndpoint,
         types: All,
         doc: "host:port of a SOCKS5 proxy for tcp connects",
-        ..stored_text!(socks_proxy)
+        ..stored_bytes!(socks_proxy)
     },
     OptionSpec {
         name: "XPUB_NODROP",
@@ -670,11 +660,11 @@ pub static OPTIONS: &[OptionSpec] = &[
         name: "STREAM_NOTIFY",
         number: number::STREAM_NOTIFY,
         kind: Bool,
-        default: "1",
+        default: "",
         scope: AtEndpoint,
         types: STREAMS,
         doc: "connects and disconnects show as empty messages",
-        ..stored_bool!(stream_notify)
+        ..write_bool!(stream_notify)
     },
     OptionSpec {
         name: "INVERT_MATCHING",
@@ -682,7 +672,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         kind: AnyTruth,
         default: "0",
         scope: Live,
-        types: PUB_SUB,
+        types: All,
         doc: "take what matches no subscription; to be set on both sides",
         ..stored_bool!(invert_matching)
     },
@@ -700,7 +690,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         name: "HEARTBEAT_TTL",
         number: number::HEARTBEAT_TTL,
         kind: Int {
-            min: 0,
+            min: -99,
             max: 6_553_599,
         },
         default: "0",
@@ -787,7 +777,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         scope: AtEndpoint,
         types: All,
         doc: "SO_BINDTODEVICE: the one interface to use",
-        ..stored_text!(bindtodevice)
+        ..stored_bytes!(bindtodevice)
     },
     OptionSpec {
         name: "ZAP_ENFORCE_DOMAIN",
@@ -860,7 +850,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         scope: AtEndpoint,
         types: All,
         doc: "name towards the SOCKS5 proxy",
-        ..stored_text!(socks_username)
+        ..stored_bytes!(socks_username)
     },
     OptionSpec {
         name: "SOCKS_PASSWORD",
@@ -898,14 +888,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         kind: Truth,
         default: "",
         scope: Live,
-        types: XPUB_XSUB,
+        types: FORWARDERS,
         doc: "only a first part can be a subscription",
         ..write_bool!(only_first_subscribe)
     },
     OptionSpec {
         name: "RECONNECT_STOP",
         number: number::RECONNECT_STOP,
-        kind: Int { min: 0, max: 7 },
+        kind: Kind::at_least(i32::MIN),
         default: "0",
         scope: AtEndpoint,
         types: All,
@@ -921,7 +911,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         },
         default: "",
         scope: AtEndpoint,
-        types: GREETERS,
+        types: All,
         doc: "first message on every connection",
         ..write_bytes!(hello_msg)
     },
@@ -934,7 +924,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         },
         default: "",
         scope: AtEndpoint,
-        types: DISCONNECTERS,
+        types: All,
         doc: "delivered here when a peer that was accepted goes",
         ..write_bytes!(disconnect_msg)
     },
@@ -951,7 +941,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "BUSY_POLL",
         number: number::BUSY_POLL,
-        kind: Kind::at_least(0),
+        kind: Kind::at_least(i32::MIN),
         default: "0",
         scope: AtEndpoint,
         types: All,
@@ -967,7 +957,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         },
         default: "",
         scope: AtEndpoint,
-        types: HICCUPERS,
+        types: All,
         doc: "delivered here when a connection that was made is lost",
         ..write_bytes!(hiccup_msg)
     },
@@ -1007,23 +997,9 @@ const ROUTING: Types = Only(&[SocketType::Router, SocketType::Stream]);
 const PROBERS: Types = Only(&[SocketType::Req, SocketType::Dealer, SocketType::Router]);
 const REQS: Types = Only(&[SocketType::Req]);
 const XPUBS: Types = Only(&[SocketType::Xpub, SocketType::Pub]);
-const XSUBS: Types = Only(&[SocketType::Xsub, SocketType::Sub]);
-const XPUB_XSUB: Types = Only(&[
-    SocketType::Pub,
-    SocketType::Sub,
-    SocketType::Xpub,
-    SocketType::Xsub,
-]);
+const XSUBS: Types = Only(&[SocketType::Xsub]);
+const FORWARDERS: Types = Only(&[SocketType::Xpub, SocketType::Pub, SocketType::Xsub]);
 const STREAMS: Types = Only(&[SocketType::Stream]);
-const GREETERS: Types = Only(&[
-    SocketType::Router,
-    SocketType::Dealer,
-    SocketType::Client,
-    SocketType::Server,
-    SocketType::Peer,
-]);
-const DISCONNECTERS: Types = Only(&[SocketType::Router, SocketType::Server, SocketType::Peer]);
-const HICCUPERS: Types = Only(&[SocketType::Dealer, SocketType::Client, SocketType::Peer]);
 
 /// The newest wish counts: verbose alone is not verboser.
 const XPUB_VERBOSE: OptionSpec = write_only(|o, v| {
@@ -1072,11 +1048,11 @@ const HEARTBEAT_TTL: OptionSpec = both(
 );
 
 const TCP_ACCEPT_FILTER: OptionSpec = write_only(|o, v| {
-    let text = v.text()?;
-    if text.is_empty() {
+    if v == Value::from("") {
         o.tcp_accept_filter.clear();
         return Ok(());
     }
+    let text = v.text()?;
     let network = text
         .parse()
         .map_err(|_bad: InvalidNetwork| OptionError::OutOfRange)?;

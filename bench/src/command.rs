@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::compare::{head, measure, median, print, scaled, write};
 use crate::role::{self, Choice};
 use crate::runner::{Figures, run};
-use crate::workload::{Bar, Transport, Unit, Workload, transport, workloads};
+use crate::workload::{Bar, Face, Transport, Unit, Workload, transport, workloads};
 use crate::{Failure, Outcome, ROLE_COMMAND, theirs};
 
 /// If this process was started by a runner, does what it is to do, and does not return.
@@ -79,6 +79,36 @@ enum Command {
         #[command(flatten)]
         how: How,
     },
+    /// PUB and SUB through a group, between two network namespaces.
+    Epgm {
+        /// Bytes of a message.
+        #[arg(long, default_value_t = 1000)]
+        size: usize,
+        /// `ZMQ_RATE` of both, Mbit/s.
+        #[arg(long, default_value_t = 10_000)]
+        rate: u64,
+        #[command(flatten)]
+        how: How,
+    },
+    /// The same over IP without UDP.
+    Pgm {
+        /// Bytes of a message.
+        #[arg(long, default_value_t = 1000)]
+        size: usize,
+        /// `ZMQ_RATE` of both, Mbit/s.
+        #[arg(long, default_value_t = 10_000)]
+        rate: u64,
+        #[command(flatten)]
+        how: How,
+    },
+    /// RADIO and DISH through a group, between two network namespaces.
+    Udp {
+        /// Bytes of a message.
+        #[arg(long, default_value_t = 1000)]
+        size: usize,
+        #[command(flatten)]
+        how: How,
+    },
     /// A lossless PUB to many SUBs.
     FanOut {
         /// How many.
@@ -97,9 +127,13 @@ struct Table {
     /// How long a run is to last.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// The libzmq.so.5 to compare with.
+    /// The libzmq.so.5 to compare with; one with drafts for RADIO and DISH, too, such as
+    /// `target/libzmq-4.3.5/libzmq.so` that the tests have built.
     #[arg(long, value_name = "PATH")]
     against: Option<PathBuf>,
+    /// Measure ferromq through this libzmq.so of its own: one and the same C client on both libraries.
+    #[arg(long, value_name = "PATH")]
+    through: Option<PathBuf>,
     /// Only what has one of these in its name.
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
@@ -133,7 +167,7 @@ struct How {
 /// Does what the arguments say.
 pub fn execute(arguments: &Arguments) -> Outcome<()> {
     if arguments.list {
-        let names: String = workloads()
+        let names: String = workloads(Face::Rust)
             .iter()
             .map(|w| format!("{}\n", w.name))
             .collect();
@@ -146,7 +180,7 @@ pub fn execute(arguments: &Arguments) -> Outcome<()> {
             table(arguments, Some(against))
         }
         Some(Command::Run { names, how }) => {
-            for workload in chosen(names, &[])? {
+            for workload in chosen(Face::Rust, names, &[])? {
                 series(&workload, how)?;
             }
             Ok(())
@@ -169,14 +203,23 @@ pub fn execute(arguments: &Arguments) -> Outcome<()> {
         Some(Command::Burst { length, how }) => {
             series(&Workload::burst(*length, Bar::Open, Bar::Open), how)
         }
+        Some(Command::Epgm { size, rate, how }) => {
+            let workload = Workload::multicast(Transport::Epgm, *size, *rate, Bar::Open);
+            series(&workload, how)
+        }
+        Some(Command::Pgm { size, rate, how }) => {
+            let workload = Workload::multicast(Transport::Pgm, *size, *rate, Bar::Open);
+            series(&workload, how)
+        }
+        Some(Command::Udp { size, how }) => series(&Workload::datagrams(*size, Bar::Open), how),
         Some(Command::FanOut { subscribers, how }) => {
             series(&Workload::fan_out(*subscribers, Bar::Open), how)
         }
     }
 }
 
-fn chosen(only: &[String], skip: &[String]) -> Outcome<Vec<Workload>> {
-    let mut chosen = workloads();
+fn chosen(face: Face, only: &[String], skip: &[String]) -> Outcome<Vec<Workload>> {
+    let mut chosen = workloads(face);
     chosen.retain(|workload| {
         let in_name = |part: &String| workload.name.contains(part.as_str());
         (only.is_empty() || only.iter().any(in_name)) && !skip.iter().any(in_name)
@@ -188,11 +231,16 @@ fn chosen(only: &[String], skip: &[String]) -> Outcome<Vec<Workload>> {
 }
 
 fn table(arguments: &Table, against: Option<PathBuf>) -> Outcome<()> {
-    let chosen = chosen(&arguments.only, &arguments.skip)?;
+    let (ours, face) = match &arguments.through {
+        Some(path) => (Choice::Theirs(path.canonicalize()?), Face::C),
+        None => (Choice::Ours, Face::Rust),
+    };
+    let chosen = chosen(face, &arguments.only, &arguments.skip)?;
     let theirs = match &against {
         Some(path) => format!("libzmq {}", theirs::version(path)?),
         None => "libzmq".to_owned(),
     };
+    let has_drafts = against.as_deref().map(theirs::has_drafts).transpose()?;
     let against = against.map(Choice::Theirs);
     let (mut csv, mut missed, mut failed) = (CSV_HEAD.to_owned(), 0, 0);
     let load = load();
@@ -200,7 +248,11 @@ fn table(arguments: &Table, against: Option<PathBuf>) -> Outcome<()> {
     for workload in chosen {
         match measure(
             &workload,
-            against.as_ref(),
+            &ours,
+            // Without drafts it has nothing to set beside.
+            against
+                .as_ref()
+                .filter(|_| !workload.is_draft() || has_drafts == Some(true)),
             arguments.runs,
             arguments.seconds,
         ) {

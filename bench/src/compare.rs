@@ -20,11 +20,12 @@ pub struct Measured {
 /// Measures one workload: ours, theirs, ours, theirs, …
 pub fn measure(
     workload: &Workload,
+    ours: &Choice,
     against: Option<&Choice>,
     runs: usize,
     seconds: f64,
 ) -> Outcome<Measured> {
-    let mut ours = Series::new(Choice::Ours, workload, seconds)?;
+    let mut ours = Series::new(ours.clone(), workload, seconds)?;
     let mut theirs = against
         .map(|theirs| Series::new(theirs.clone(), workload, seconds))
         .transpose()?;
@@ -119,6 +120,10 @@ impl Measured {
             Bar::AtLeast(bar) => ratio.map(|ratio| ratio >= bar),
             Bar::AtMost(bar) => ratio.map(|ratio| ratio <= bar),
             Bar::Below(bar) => median(&ours).map(|ours| ours < bar),
+            Bar::Above(bar) => median(&ours).map(|ours| ours >= bar),
+            Bar::NoMore => median(&ours)
+                .zip(median(&theirs))
+                .map(|(ours, theirs)| ours <= theirs),
             Bar::Open => None,
         };
         let value =
@@ -133,6 +138,8 @@ impl Measured {
             Bar::AtLeast(bar) => format!("≥ {bar}"),
             Bar::AtMost(bar) => format!("≤ {bar}"),
             Bar::Below(bar) => format!("< {}", write(row.unit, bar)),
+            Bar::Above(bar) => format!("≥ {}", write(row.unit, bar)),
+            Bar::NoMore => "no more".to_owned(),
             Bar::Open => String::new(),
         };
         let verdict = match passed {
@@ -206,6 +213,7 @@ pub fn write(unit: Unit, value: f64) -> String {
         Unit::Rate if value >= 1e6 => format!("{:.2} M/s", value / 1e6),
         Unit::Rate if value >= 1e3 => format!("{:.1} k/s", value / 1e3),
         Unit::Rate => format!("{value:.0} /s"),
+        Unit::Nanoseconds => format!("{value:.0} ns"),
         Unit::Microseconds => format!("{value:.1} µs"),
         Unit::Seconds => format!("{value:.3} s"),
         Unit::Percent => format!("{value:.2} %"),

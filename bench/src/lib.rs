@@ -10,6 +10,9 @@
 //! 7. [`ours`], [`theirs`]: the two libraries
 //! 8. [`system`]: CPU time, affinity, limits
 //!
+//! Over epgm, pgm and udp each process has a network namespace of its own, with a veth pair and a bridge between them, and both libraries
+//! the same `ZMQ_RCVBUF`.
+//!
 //! A run has two processes (over inproc, two threads of one). The clock runs from the first to the
 //! last message received; CPU time is that of both processes, from `wait4`.
 
@@ -69,6 +72,7 @@ macro_rules! failure_from {
 }
 
 failure_from!(
+    ferromq_interop::Failure,
     std::io::Error,
     std::num::ParseIntError,
     std::num::TryFromIntError,

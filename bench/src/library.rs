@@ -15,12 +15,30 @@ pub enum Kind {
     Req = 3,
     /// `ZMQ_REP`
     Rep = 4,
+    /// `ZMQ_DEALER`
+    Dealer = 5,
+    /// `ZMQ_ROUTER`
+    Router = 6,
     /// `ZMQ_PULL`
     Pull = 7,
     /// `ZMQ_PUSH`
     Push = 8,
+    /// `ZMQ_XPUB`
+    Xpub = 9,
+    /// `ZMQ_RADIO`
+    Radio = 14,
+    /// `ZMQ_DISH`
+    Dish = 15,
 }
 
+/// `ZMQ_RATE`
+pub const RATE: i32 = 8;
+/// `ZMQ_RCVBUF`
+pub const RCVBUF: i32 = 12;
+/// `ZMQ_SNDHWM`
+pub const SNDHWM: i32 = 23;
+/// `ZMQ_RCVHWM`
+pub const RCVHWM: i32 = 24;
 /// `ZMQ_XPUB_NODROP`
 pub const XPUB_NODROP: i32 = 69;
 
@@ -44,8 +62,17 @@ pub trait Socket: Send + Sized + 'static {
     /// Sets an option of type int.
     fn set(&mut self, option: i32, value: i32) -> Outcome<()>;
 
-    /// Subscribes to everything.
-    fn subscribe_all(&mut self) -> Outcome<()>;
+    /// Sets an option made of bytes.
+    fn set_bytes(&mut self, option: i32, value: &[u8]) -> Outcome<()>;
+
+    /// Subscribes to what begins so.
+    fn subscribe(&mut self, topic: &[u8]) -> Outcome<()>;
+
+    /// Joins a group: a DISH.
+    fn join(&mut self, group: &str) -> Outcome<()>;
+
+    /// Sends a copy of these bytes to a group: a RADIO.
+    fn send_to(&mut self, group: &str, bytes: &[u8]) -> Outcome<()>;
 
     /// Sends a copy of these bytes.
     fn send(&mut self, bytes: &[u8]) -> Outcome<()>;
@@ -53,11 +80,14 @@ pub trait Socket: Send + Sized + 'static {
     /// Receives into a buffer; returns the message's length.
     fn recv(&mut self, buffer: &mut [u8]) -> Outcome<usize>;
 
-    /// Makes a message of this length, has it filled, sends it.
-    fn send_message(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Outcome<()>;
+    /// Makes a message of so many times this byte, has some of it written over, sends it.
+    fn send_message(&mut self, len: usize, byte: u8, write: impl FnOnce(&mut [u8])) -> Outcome<()>;
 
     /// Receives a message and shows it.
     fn recv_message<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Outcome<R>;
+
+    /// Receives a message, however many parts it has, and sends it back as it is.
+    fn echo(&mut self) -> Outcome<()>;
 
     /// Looks whether a message is there.
     fn look(&mut self) -> Outcome<bool>;

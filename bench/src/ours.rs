@@ -46,8 +46,25 @@ impl Socket for OurSocket {
         Ok(self.0.set_option(option, value)?)
     }
 
-    fn subscribe_all(&mut self) -> Outcome<()> {
-        Ok(self.0.subscribe("")?)
+    fn set_bytes(&mut self, option: i32, value: &[u8]) -> Outcome<()> {
+        Ok(self.0.set_option(option, value)?)
+    }
+
+    fn subscribe(&mut self, topic: &[u8]) -> Outcome<()> {
+        Ok(self.0.subscribe(topic)?)
+    }
+
+    fn join(&mut self, group: &str) -> Outcome<()> {
+        Ok(self.0.join(group)?)
+    }
+
+    #[inline]
+    fn send_to(&mut self, group: &str, bytes: &[u8]) -> Outcome<()> {
+        let mut message = Message::from(bytes);
+        message
+            .set_group(group.as_bytes())
+            .map_err(|error| Failure::new(error.to_string()))?;
+        self.0.send(message).map_err(|failed| failed.error.into())
     }
 
     #[inline]
@@ -61,15 +78,24 @@ impl Socket for OurSocket {
     }
 
     #[inline]
-    fn send_message(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Outcome<()> {
-        let mut message = Message::zeroed(len)?;
-        fill(message.make_mut());
-        self.0.send(message).map_err(|failed| failed.error.into())
+    fn send_message(&mut self, len: usize, byte: u8, write: impl FnOnce(&mut [u8])) -> Outcome<()> {
+        let mut body = vec![byte; len];
+        write(&mut body);
+        self.0
+            .send(Message::from(body))
+            .map_err(|failed| failed.error.into())
     }
 
     #[inline]
     fn recv_message<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Outcome<R> {
         Ok(look(&self.0.recv()?))
+    }
+
+    #[inline]
+    fn echo(&mut self) -> Outcome<()> {
+        let message = self.0.recv_multipart()?;
+        let sent = self.0.send(message);
+        sent.map_err(|failed| failed.error.into())
     }
 
     fn look(&mut self) -> Outcome<bool> {

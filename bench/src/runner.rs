@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use ferromq_interop::network::{self, Network};
+
 use crate::role::{self, Choice, Part};
 use crate::system::{self, Usage};
 use crate::workload::{Task, Transport};
@@ -20,11 +22,19 @@ pub type Figures = BTreeMap<String, f64>;
 pub fn run(choice: &Choice, task: &Task) -> Outcome<Figures> {
     let parts: &[Part] = match task.transport {
         Transport::Inproc => &[Part::Both],
-        Transport::Tcp | Transport::Ipc => &[Part::First, Part::Second],
+        Transport::Tcp | Transport::Ipc | Transport::Epgm | Transport::Pgm | Transport::Udp => {
+            &[Part::First, Part::Second]
+        }
     };
+    let network = hosts(task)?;
+    let program = env::current_exe()?;
     let mut children = Vec::new();
-    for part in parts {
-        let child = Command::new(env::current_exe()?)
+    for (host, part) in parts.iter().enumerate() {
+        let mut command = match &network {
+            Some(network) => network.command(host, &program),
+            None => Command::new(&program),
+        };
+        let child = command
             .args(role::arguments(choice, *part, task))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -33,6 +43,16 @@ pub fn run(choice: &Choice, task: &Task) -> Outcome<Figures> {
     }
     let (figures, usage) = relay(&mut children)?;
     finish(figures, usage, task)
+}
+
+/// A host for each process, where the task needs them.
+fn hosts(task: &Task) -> Outcome<Option<Network>> {
+    let placed = [Transport::Epgm, Transport::Pgm, Transport::Udp];
+    if !placed.contains(&task.transport) {
+        return Ok(None);
+    }
+    network::hosts_are_possible().map_err(Failure::new)?;
+    Ok(Some(Network::pair()?))
 }
 
 /// A child that is killed if it is left alone.
@@ -118,9 +138,19 @@ fn finish(mut figures: Figures, usage: Usage, task: &Task) -> Outcome<Figures> {
         return Err(Failure::new("no result"));
     }
     if figures.contains_key("rate") {
-        let millions = task.delivered() / 1e6;
+        let received = figures.get("received").copied();
+        let millions = received.unwrap_or_else(|| task.delivered()) / 1e6;
         figures.insert("cpu".to_owned(), usage.cpu / millions);
         figures.insert("switches".to_owned(), usage.switches / millions);
+    }
+    if let (Some(rate), Some(sealing), Some(opening)) = (
+        figures.get("rate").copied(),
+        figures.get("sealing").copied(),
+        figures.get("opening").copied(),
+    ) {
+        // Either may be what holds the other up.
+        let share = 100.0 * rate / sealing.min(opening);
+        figures.insert("of_crypto".to_owned(), share);
     }
     Ok(figures)
 }

@@ -101,15 +101,17 @@ pub fn now() -> u64 {
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
-/// Memory of this process that lies in RAM, bytes.
+/// Memory of this process that lies in RAM, bytes. Without the pages of files: code that runs for
+/// the first time is no memory of what it works on.
 pub fn resident() -> Outcome<f64> {
     let text = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = text
-        .split_ascii_whitespace()
-        .nth(1)
-        .unwrap_or_default()
-        .parse()?;
+    let pages = |field| -> Outcome<u64> {
+        let word = text.split_ascii_whitespace().nth(field);
+        Ok(word.unwrap_or_default().parse()?)
+    };
+    // proc_pid_statm(5): size, resident, shared.
+    let own = pages(1)?.saturating_sub(pages(2)?);
     // SAFETY: no pointers.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    Ok(pages as f64 * page as f64)
+    Ok(own as f64 * page as f64)
 }

@@ -4,6 +4,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_short, c_void};
 use std::fs;
 use std::mem::MaybeUninit;
+use std::ops::Deref;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::slice;
@@ -16,7 +17,7 @@ use crate::{Failure, Outcome};
 /// A context of theirs. It lives to the end of the process.
 #[derive(Debug, Clone, Copy)]
 pub struct Theirs {
-    functions: &'static Functions,
+    functions: &'static Loaded,
     raw: NonNull<c_void>,
 }
 
@@ -26,7 +27,7 @@ unsafe impl Send for Theirs {}
 /// A socket of theirs, closed when dropped.
 #[derive(Debug)]
 pub struct TheirSocket {
-    functions: &'static Functions,
+    functions: &'static Loaded,
     raw: NonNull<c_void>,
 }
 
@@ -45,6 +46,11 @@ impl Theirs {
     }
 }
 
+/// Whether the library at this path has RADIO and DISH, after the checks of [`Theirs::open`].
+pub fn has_drafts(path: &Path) -> Outcome<bool> {
+    Ok(load(path)?.drafts.is_some())
+}
+
 /// The version of the library at this path, after the checks of [`Theirs::open`].
 pub fn version(path: &Path) -> Outcome<String> {
     let functions = load(path)?;
@@ -54,7 +60,7 @@ pub fn version(path: &Path) -> Outcome<String> {
     Ok(format!("{major}.{minor}.{patch}"))
 }
 
-fn load(path: &Path) -> Outcome<&'static Functions> {
+fn load(path: &Path) -> Outcome<&'static Loaded> {
     if !path.is_absolute() {
         return Err(Failure::new(format!(
             "{} is not an absolute path",
@@ -69,7 +75,10 @@ fn load(path: &Path) -> Outcome<&'static Functions> {
     // Never unloaded: its threads outlive every handle.
     let library: &'static Library = Box::leak(Box::new(library));
     // SAFETY: the types are those of zmq.h, and the library stays.
-    let functions: &'static Functions = Box::leak(Box::new(unsafe { Functions::load(library) }?));
+    let stable = unsafe { Functions::load(library) }?;
+    // SAFETY: as above, of zmq_draft.h.
+    let drafts = unsafe { Drafts::load(library) }.ok();
+    let functions: &'static Loaded = Box::leak(Box::new(Loaded { stable, drafts }));
     let maps = fs::read_to_string("/proc/self/maps")?;
     let strangers = maps
         .lines()
@@ -142,8 +151,49 @@ impl Socket for TheirSocket {
         self.set_raw(option, (&raw const value).cast(), size_of::<i32>())
     }
 
-    fn subscribe_all(&mut self) -> Outcome<()> {
-        self.set_raw(SUBSCRIBE, [0_u8].as_ptr().cast(), 0)
+    fn set_bytes(&mut self, option: i32, value: &[u8]) -> Outcome<()> {
+        self.set_raw(option, value.as_ptr().cast(), value.len())
+    }
+
+    fn subscribe(&mut self, topic: &[u8]) -> Outcome<()> {
+        self.set_raw(SUBSCRIBE, topic.as_ptr().cast(), topic.len())
+    }
+
+    fn join(&mut self, group: &str) -> Outcome<()> {
+        let group = CString::new(group)?;
+        let join = self.functions.drafts()?.zmq_join;
+        // SAFETY: the socket is open; a terminated string.
+        let result = unsafe { join(self.raw.as_ptr(), group.as_ptr()) };
+        self.functions.check("zmq_join", result).map(drop)
+    }
+
+    #[inline]
+    fn send_to(&mut self, group: &str, bytes: &[u8]) -> Outcome<()> {
+        let mut message = MaybeUninit::<RawMessage>::uninit();
+        // SAFETY: room for a message.
+        let result =
+            unsafe { (self.functions.zmq_msg_init_size)(message.as_mut_ptr(), bytes.len()) };
+        self.functions.check("zmq_msg_init_size", result)?;
+        // SAFETY: the message was initialised.
+        let data = unsafe { (self.functions.zmq_msg_data)(message.as_mut_ptr()) };
+        // SAFETY: a message has as many bytes as it was made with.
+        unsafe {
+            data.cast::<u8>()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        };
+        let mut name = [0_u8; MOST_OF_GROUP + 1];
+        let room = name.get_mut(..group.len().min(MOST_OF_GROUP));
+        if let Some(room) = room.filter(|room| room.len() == group.len()) {
+            room.copy_from_slice(group.as_bytes());
+        }
+        let set_group = self.functions.drafts()?.zmq_msg_set_group;
+        // SAFETY: the message is initialised; the string ends in the array.
+        let result = unsafe { set_group(message.as_mut_ptr(), name.as_ptr().cast()) };
+        self.functions.check("zmq_msg_set_group", result)?;
+        let send = self.functions.zmq_msg_send;
+        // SAFETY: the socket is open, the message initialised; it is the socket's afterwards.
+        let result = unsafe { send(message.as_mut_ptr(), self.raw.as_ptr(), 0) };
+        self.functions.check("zmq_msg_send", result).map(drop)
     }
 
     #[inline]
@@ -165,16 +215,17 @@ impl Socket for TheirSocket {
     }
 
     #[inline]
-    fn send_message(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Outcome<()> {
+    fn send_message(&mut self, len: usize, byte: u8, write: impl FnOnce(&mut [u8])) -> Outcome<()> {
         let mut message = MaybeUninit::<RawMessage>::uninit();
         // SAFETY: room for a message.
         let result = unsafe { (self.functions.zmq_msg_init_size)(message.as_mut_ptr(), len) };
         self.functions.check("zmq_msg_init_size", result)?;
         // SAFETY: the message was initialised.
         let data = unsafe { (self.functions.zmq_msg_data)(message.as_mut_ptr()) };
-        // SAFETY: a message has as many bytes as it was made with, and nobody else sees them.
-        // Bytes of any value are bytes.
-        fill(unsafe { slice::from_raw_parts_mut(data.cast(), len) });
+        // SAFETY: a message has as many bytes as it was made with.
+        unsafe { data.cast::<u8>().write_bytes(byte, len) };
+        // SAFETY: as above; nobody else sees them.
+        write(unsafe { slice::from_raw_parts_mut(data.cast(), len) });
         let send = self.functions.zmq_msg_send;
         // SAFETY: the socket is open, the message initialised; it is the socket's afterwards.
         let result = unsafe { send(message.as_mut_ptr(), self.raw.as_ptr(), 0) };
@@ -199,6 +250,29 @@ impl Socket for TheirSocket {
         // SAFETY: the message is initialised and not used again.
         unsafe { (self.functions.zmq_msg_close)(message.as_mut_ptr()) };
         Ok(found)
+    }
+
+    #[inline]
+    fn echo(&mut self) -> Outcome<()> {
+        let mut message = MaybeUninit::<RawMessage>::uninit();
+        // SAFETY: room for a message.
+        unsafe { (self.functions.zmq_msg_init)(message.as_mut_ptr()) };
+        loop {
+            let recv = self.functions.zmq_msg_recv;
+            // SAFETY: the socket is open, the message initialised.
+            let result = unsafe { recv(message.as_mut_ptr(), self.raw.as_ptr(), 0) };
+            self.functions.check("zmq_msg_recv", result)?;
+            // SAFETY: the message is initialised.
+            let more = unsafe { (self.functions.zmq_msg_more)(message.as_mut_ptr()) };
+            let flags = if more == 0 { 0 } else { SNDMORE };
+            let send = self.functions.zmq_msg_send;
+            // SAFETY: the socket is open, the message initialised; it is empty afterwards.
+            let result = unsafe { send(message.as_mut_ptr(), self.raw.as_ptr(), flags) };
+            self.functions.check("zmq_msg_send", result)?;
+            if more == 0 {
+                return Ok(());
+            }
+        }
     }
 
     fn look(&mut self) -> Outcome<bool> {
@@ -307,14 +381,14 @@ struct PollItem {
 }
 
 macro_rules! functions {
-    ($($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
-        /// The functions of zmq.h that are used here.
+    ($(#[$doc:meta])* $table:ident: $($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        $(#[$doc])*
         #[derive(Debug)]
-        struct Functions {
+        struct $table {
             $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
         }
 
-        impl Functions {
+        impl $table {
             /// # Safety
             ///
             /// The library must be a libzmq, and stay loaded.
@@ -331,6 +405,8 @@ macro_rules! functions {
 }
 
 functions! {
+    /// The functions of zmq.h that are used here.
+    Functions:
     zmq_version(*mut c_int, *mut c_int, *mut c_int);
     zmq_errno() -> c_int;
     zmq_strerror(c_int) -> *const c_char;
@@ -349,8 +425,39 @@ functions! {
     zmq_msg_recv(*mut RawMessage, *mut c_void, c_int) -> c_int;
     zmq_msg_data(*mut RawMessage) -> *mut c_void;
     zmq_msg_size(*mut RawMessage) -> usize;
+    zmq_msg_more(*mut RawMessage) -> c_int;
     zmq_msg_close(*mut RawMessage) -> c_int;
     zmq_poll(*mut PollItem, c_int, c_long) -> c_int;
+}
+
+functions! {
+    /// Those that a libzmq has only if it was built with drafts.
+    Drafts:
+    zmq_join(*mut c_void, *const c_char) -> c_int;
+    zmq_msg_set_group(*mut RawMessage, *const c_char) -> c_int;
+}
+
+/// A library that stays.
+#[derive(Debug)]
+struct Loaded {
+    stable: Functions,
+    drafts: Option<Drafts>,
+}
+
+impl Deref for Loaded {
+    type Target = Functions;
+
+    #[inline]
+    fn deref(&self) -> &Functions {
+        &self.stable
+    }
+}
+
+impl Loaded {
+    fn drafts(&self) -> Outcome<&Drafts> {
+        let drafts = self.drafts.as_ref();
+        drafts.ok_or_else(|| Failure::new("this libzmq was built without drafts"))
+    }
 }
 
 impl Functions {
@@ -378,4 +485,7 @@ impl Functions {
 const SUBSCRIBE: i32 = 6;
 const LAST_ENDPOINT: i32 = 32;
 const DONTWAIT: c_int = 1;
+const SNDMORE: c_int = 2;
 const POLLIN: c_short = 1;
+/// `ZMQ_GROUP_MAX_LENGTH`
+const MOST_OF_GROUP: usize = 255;

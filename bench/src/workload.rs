@@ -22,6 +22,22 @@ pub enum Work {
     Memory,
     /// A PULL that gets `count` messages, a hundred a second.
     Blocked,
+    /// A ROUTER that answers `count` questions of `extent` DEALERs, each of which has [`Task::depth`] under way.
+    Echo,
+    /// The same, one question at a time.
+    EchoInTurn,
+    /// As `Echo`, of connections without any library.
+    BareEcho,
+    /// An XPUB with `extent` subscriptions, and `count` messages looked up.
+    Topics,
+    /// `count` handshakes, `extent` at a time; a message goes through each.
+    Handshakes,
+    /// PUB to SUB through a group, at most `extent` Mbit/s; `count` messages, of which some may be lost.
+    Multicast,
+    /// RADIO to DISH through a group, as fast as it goes; `count` messages, of which some may be lost.
+    Datagrams,
+    /// Packets over IP through a group, without any library; `count` is how many.
+    Bare,
 }
 
 /// The transports.
@@ -33,6 +49,12 @@ pub enum Transport {
     Ipc,
     /// Two threads of one process.
     Inproc,
+    /// PGM in UDP, between two network namespaces.
+    Epgm,
+    /// PGM over IP, between two network namespaces.
+    Pgm,
+    /// Datagrams, between two network namespaces.
+    Udp,
 }
 
 /// What a run is to do.
@@ -48,8 +70,12 @@ pub struct Task {
     pub extent: u64,
     /// How often; see [`Work`].
     pub count: u64,
+    /// Questions that are asked before the first answer must have come, where that is not one.
+    pub depth: u64,
     /// Both processes on one CPU.
     pub pinned: bool,
+    /// With CURVE.
+    pub secured: bool,
 }
 
 impl Task {
@@ -71,7 +97,9 @@ impl Task {
             size,
             extent,
             count,
+            depth,
             pinned,
+            secured,
         } = self;
         vec![
             work.to_string(),
@@ -79,12 +107,14 @@ impl Task {
             size.to_string(),
             extent.to_string(),
             count.to_string(),
+            depth.to_string(),
             u8::from(pinned).to_string(),
+            u8::from(secured).to_string(),
         ]
     }
 
     pub(crate) fn from_arguments(arguments: &[String]) -> Outcome<Self> {
-        let [work, transport, size, extent, count, pinned] = arguments else {
+        let [work, transport, size, extent, count, depth, pinned, secured] = arguments else {
             return Err(Failure::new("not a task"));
         };
         Ok(Self {
@@ -93,7 +123,9 @@ impl Task {
             size: size.parse()?,
             extent: extent.parse()?,
             count: count.parse()?,
+            depth: depth.parse()?,
             pinned: pinned == "1",
+            secured: secured == "1",
         })
     }
 }
@@ -121,6 +153,14 @@ impl fmt::Display for Work {
             Self::Idle => "idle",
             Self::Memory => "memory",
             Self::Blocked => "blocked",
+            Self::Echo => "echo",
+            Self::EchoInTurn => "echo-in-turn",
+            Self::BareEcho => "bare-echo",
+            Self::Topics => "topics",
+            Self::Handshakes => "handshakes",
+            Self::Multicast => "multicast",
+            Self::Datagrams => "datagrams",
+            Self::Bare => "bare",
         })
     }
 }
@@ -131,6 +171,9 @@ impl fmt::Display for Transport {
             Self::Tcp => "tcp",
             Self::Ipc => "ipc",
             Self::Inproc => "inproc",
+            Self::Epgm => "epgm",
+            Self::Pgm => "pgm",
+            Self::Udp => "udp",
         })
     }
 }
@@ -148,6 +191,23 @@ pub struct Row {
     pub bar: Bar,
 }
 
+impl Row {
+    fn new(label: impl Into<String>, figure: &'static str, unit: Unit, bar: Bar) -> Self {
+        Self {
+            label: label.into(),
+            figure,
+            unit,
+            bar,
+        }
+    }
+}
+
+/// The lines of one piece of work, each with what it says behind the work's name.
+fn rows<const N: usize>(of: &str, figures: [(&str, &'static str, Unit, Bar); N]) -> Vec<Row> {
+    let row = |(what, figure, unit, bar)| Row::new(format!("{of}: {what}"), figure, unit, bar);
+    figures.map(row).into()
+}
+
 /// What a figure is to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bar {
@@ -157,6 +217,10 @@ pub enum Bar {
     AtMost(f64),
     /// Less than that, whatever libzmq does.
     Below(f64),
+    /// At least that, whatever libzmq does.
+    Above(f64),
+    /// No more than libzmq's, which may be nothing.
+    NoMore,
     /// As it comes.
     Open,
 }
@@ -166,11 +230,13 @@ pub enum Bar {
 pub enum Unit {
     /// Messages per second.
     Rate,
+    /// Nanoseconds.
+    Nanoseconds,
     /// Microseconds.
     Microseconds,
     /// Seconds of processor time.
     Seconds,
-    /// Per cent of a processor.
+    /// Per cent of a processor, or of something else.
     Percent,
     /// Bytes.
     Bytes,
@@ -221,6 +287,46 @@ impl Workload {
         }
     }
 
+    /// Throughput with CURVE; beside libzmq, and beside what sealing and opening alone allow.
+    #[must_use]
+    pub fn curve(size: usize, bar: Bar) -> Self {
+        let mut workload = Self::throughput(Transport::Tcp, size, bar);
+        workload.name = format!("curve-{size}");
+        workload.task.secured = true;
+        workload.task.count /= 4;
+        for row in &mut workload.rows {
+            row.label = format!("PUSH→PULL tcp, CURVE, {}", bytes(size));
+        }
+        workload.rows.push(Row {
+            label: format!("… of what sealing and opening alone allow, {}", bytes(size)),
+            figure: "of_crypto",
+            unit: Unit::Percent,
+            bar: Bar::Above(100.0 / 1.3),
+        });
+        workload
+    }
+
+    /// Handshakes of CURVE.
+    #[must_use]
+    pub fn handshakes(bar: Bar) -> Self {
+        Self {
+            name: "handshakes".to_owned(),
+            task: Task {
+                extent: 32,
+                count: 320,
+                secured: true,
+                ..task(Work::Handshakes, Transport::Tcp)
+            },
+            scaled: true,
+            rows: vec![Row {
+                label: "handshakes of CURVE, 32 at a time".to_owned(),
+                figure: "rate",
+                unit: Unit::Rate,
+                bar,
+            }],
+        }
+    }
+
     /// Fan-out over tcp.
     #[must_use]
     pub fn fan_out(subscribers: u64, bar: Bar) -> Self {
@@ -243,17 +349,105 @@ impl Workload {
         }
     }
 
+    /// Throughput of a group, over epgm or pgm.
+    #[must_use]
+    pub fn multicast(transport: Transport, size: usize, megabits: u64, bar: Bar) -> Self {
+        let label = format!(
+            "PUB→SUB {transport} {}, ZMQ_RATE {megabits} Mbit/s",
+            bytes(size)
+        );
+        Self {
+            name: format!("{transport}-{size}-{megabits}"),
+            task: Task {
+                size,
+                count: 20_000_000 / (size as u64 + 100),
+                extent: megabits,
+                ..task(Work::Multicast, transport)
+            },
+            scaled: true,
+            rows: rows(
+                &label,
+                [
+                    ("received", "rate", Unit::Rate, bar),
+                    ("lost", "lost", Unit::Percent, Bar::NoMore),
+                    (
+                        "CPU per million, both processes",
+                        "cpu",
+                        Unit::Seconds,
+                        Bar::Open,
+                    ),
+                ],
+            ),
+        }
+    }
+
+    /// What raw sockets let through, whoever uses them: the same program stands in both columns.
+    #[must_use]
+    pub fn bare(size: usize) -> Self {
+        let label = format!("packets of {size} B over IP, without a library");
+        Self {
+            name: format!("pgm-bare-{size}"),
+            task: Task {
+                size,
+                count: 20_000,
+                ..task(Work::Bare, Transport::Pgm)
+            },
+            scaled: true,
+            rows: rows(
+                &label,
+                [
+                    ("received", "rate", Unit::Rate, Bar::Open),
+                    ("lost", "lost", Unit::Percent, Bar::Open),
+                    (
+                        "CPU per million, both processes",
+                        "cpu",
+                        Unit::Seconds,
+                        Bar::Open,
+                    ),
+                ],
+            ),
+        }
+    }
+
+    /// Throughput of a group of plain datagrams. Nothing holds the sender back: what the receiver cannot take in time is lost.
+    #[must_use]
+    pub fn datagrams(size: usize, bar: Bar) -> Self {
+        let label = format!("RADIO→DISH udp {}", bytes(size));
+        Self {
+            name: format!("udp-{size}"),
+            task: Task {
+                size,
+                count: 20_000_000 / (size as u64 + 100),
+                ..task(Work::Datagrams, Transport::Udp)
+            },
+            scaled: true,
+            rows: rows(
+                &label,
+                [
+                    ("received", "rate", Unit::Rate, bar),
+                    ("lost", "lost", Unit::Percent, Bar::Open),
+                    (
+                        "CPU per million received, both processes",
+                        "cpu",
+                        Unit::Seconds,
+                        Bar::Open,
+                    ),
+                ],
+            ),
+        }
+    }
+
+    /// Whether a libzmq needs drafts for it.
+    #[must_use]
+    pub fn is_draft(&self) -> bool {
+        self.task.work == Work::Datagrams
+    }
+
     /// Round trips.
     #[must_use]
     pub fn round_trip(transport: Transport, pinned: bool, bar: Bar) -> Self {
         let place = if pinned { ", one CPU" } else { "" };
-        let label = format!("REQ/REP {transport} 64 B{place}, one way: mean");
-        let row = |label: &str, figure, bar| Row {
-            label: label.to_owned(),
-            figure,
-            unit: Unit::Microseconds,
-            bar,
-        };
+        let label = format!("REQ/REP {transport} 64 B{place}, one way");
         Self {
             name: format!("lat-{transport}{}", if pinned { "-pinned" } else { "" }),
             task: Task {
@@ -262,23 +456,20 @@ impl Workload {
                 ..task(Work::RoundTrip, transport)
             },
             scaled: true,
-            rows: vec![
-                row(&label, "latency", bar),
-                row(&label.replace("mean", "p50"), "p50", Bar::Open),
-                row(&label.replace("mean", "p99"), "p99", Bar::Open),
-            ],
+            rows: rows(
+                &label,
+                [
+                    ("mean", "latency", Unit::Microseconds, bar),
+                    ("p50", "p50", Unit::Microseconds, Bar::Open),
+                    ("p99", "p99", Unit::Microseconds, Bar::Open),
+                ],
+            ),
         }
     }
 
     /// A burst over tcp.
     #[must_use]
     pub fn burst(length: u64, median: Bar, p99: Bar) -> Self {
-        let row = |name, figure, bar| Row {
-            label: format!("last of a burst of {length}: {name}"),
-            figure,
-            unit: Unit::Microseconds,
-            bar,
-        };
         Self {
             name: format!("burst-{length}"),
             task: Task {
@@ -287,7 +478,13 @@ impl Workload {
                 ..task(Work::Burst, Transport::Tcp)
             },
             scaled: false,
-            rows: vec![row("median", "p50", median), row("p99", "p99", p99)],
+            rows: rows(
+                &format!("last of a burst of {length}"),
+                [
+                    ("median", "p50", Unit::Microseconds, median),
+                    ("p99", "p99", Unit::Microseconds, p99),
+                ],
+            ),
         }
     }
 
@@ -327,6 +524,88 @@ impl Workload {
         }
     }
 
+    /// An echo over a thousand connections, with so many questions under way on each.
+    fn echo(work: Work, depth: u64, bar: Bar) -> Self {
+        let label = match work {
+            Work::EchoInTurn => "to 1,000 DEALERs, one question at a time".to_owned(),
+            Work::Echo => format!("to 1,000 DEALERs, {depth} under way on each"),
+            _ => format!("to 1,000 bare connections, {depth} under way on each"),
+        };
+        Self {
+            name: format!("{work}-1000-{depth}"),
+            task: Task {
+                count: 20_000.max(2_000 * depth),
+                extent: 1000,
+                depth,
+                ..task(work, Transport::Tcp)
+            },
+            scaled: true,
+            rows: vec![Row {
+                label: format!("ROUTER echo {label}"),
+                figure: "rate",
+                unit: Unit::Rate,
+                bar,
+            }],
+        }
+    }
+
+    /// A million subscriptions.
+    fn topics() -> Self {
+        Self {
+            name: "topics-1000000".to_owned(),
+            task: Task {
+                size: 0,
+                count: 500_000,
+                extent: 1_000_000,
+                ..task(Work::Topics, Transport::Tcp)
+            },
+            scaled: false,
+            rows: rows(
+                "1,000,000 topics",
+                [
+                    ("subscribes per second", "rate", Unit::Rate, Bar::Open),
+                    ("bytes each, publisher", "bytes", Unit::Bytes, Bar::Open),
+                    ("bytes each, subscriber", "own", Unit::Bytes, Bar::Open),
+                    (
+                        "publish without a match",
+                        "miss",
+                        Unit::Nanoseconds,
+                        Bar::Open,
+                    ),
+                    ("publish with one", "hit", Unit::Nanoseconds, Bar::Open),
+                ],
+            ),
+        }
+    }
+
+    /// A subscription to a topic of a megabyte.
+    fn long_topic() -> Self {
+        Self {
+            name: "topics-long".to_owned(),
+            task: Task {
+                size: 1 << 20,
+                count: 500,
+                extent: 1,
+                ..task(Work::Topics, Transport::Tcp)
+            },
+            scaled: false,
+            rows: rows(
+                "1 topic of 1 MiB",
+                [
+                    ("bytes, publisher", "bytes", Unit::Bytes, Bar::Open),
+                    ("bytes, subscriber", "own", Unit::Bytes, Bar::Open),
+                    (
+                        "publish without a match",
+                        "miss",
+                        Unit::Nanoseconds,
+                        Bar::Open,
+                    ),
+                    ("publish with one", "hit", Unit::Nanoseconds, Bar::Open),
+                ],
+            ),
+        }
+    }
+
     fn blocked() -> Self {
         Self {
             name: "blocked".to_owned(),
@@ -345,24 +624,34 @@ impl Workload {
     }
 }
 
+/// Through which of its two faces ferromq is measured: each has bars of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// The Rust API.
+    Rust,
+    /// `libzmq.so`, with the client that libzmq is measured with.
+    C,
+}
+
 /// The whole table.
 #[must_use]
-pub fn workloads() -> Vec<Workload> {
+pub fn workloads(face: Face) -> Vec<Workload> {
     use Bar::{AtLeast, AtMost, Open};
     use Transport::{Inproc, Ipc, Tcp};
+    let bar = |rust: f64, c: f64| if face == Face::Rust { rust } else { c };
     let throughputs = [
-        (Tcp, 16, 10.0),
-        (Tcp, 64, 8.0),
-        (Tcp, 256, 6.0),
-        (Tcp, 1 << 10, 5.0),
+        (Tcp, 16, bar(10.0, 6.0)),
+        (Tcp, 64, bar(8.0, 5.0)),
+        (Tcp, 256, bar(6.0, 5.0)),
+        (Tcp, 1 << 10, bar(5.0, 4.5)),
         (Tcp, 4 << 10, 4.5),
         (Tcp, 64 << 10, 2.5),
         (Tcp, 1 << 20, 1.2),
-        (Ipc, 64, 8.0),
-        (Ipc, 1 << 10, 6.0),
+        (Ipc, 64, bar(8.0, 5.0)),
+        (Ipc, 1 << 10, bar(6.0, 5.0)),
         (Ipc, 64 << 10, 3.0),
-        (Inproc, 16, 10.0),
-        (Inproc, 64, 10.0),
+        (Inproc, 16, bar(10.0, 5.0)),
+        (Inproc, 64, bar(10.0, 5.0)),
         (Inproc, 1 << 10, 3.0),
     ];
     let mut all: Vec<_> = throughputs
@@ -377,14 +666,28 @@ pub fn workloads() -> Vec<Workload> {
             label: "CPU per million 64 B messages, tcp, both processes".to_owned(),
             figure: "cpu",
             unit: Unit::Seconds,
-            bar: AtMost(0.2),
+            bar: AtMost(bar(0.2, 0.25)),
         });
     }
     all.extend([
-        Workload::fan_out(64, AtLeast(6.0)),
-        Workload::round_trip(Tcp, false, AtMost(0.2)),
-        Workload::round_trip(Tcp, true, AtMost(0.4)),
-        Workload::round_trip(Ipc, false, AtMost(0.25)),
+        Workload::curve(64, AtLeast(2.0)),
+        Workload::curve(1 << 10, AtLeast(2.0)),
+        Workload::curve(64 << 10, AtLeast(2.0)),
+        // At the rate of a gigabit both may reach the wire's limit.
+        Workload::multicast(Transport::Epgm, 100, 1000, Open),
+        Workload::multicast(Transport::Epgm, 1000, 1000, Open),
+        Workload::multicast(Transport::Epgm, 100, 10_000, AtLeast(2.0)),
+        Workload::multicast(Transport::Epgm, 1000, 10_000, AtLeast(2.0)),
+        // Raw sockets hand the kernel packet by packet, whoever does it. A full one of PGM over IPv4 has 1480 B.
+        Workload::bare(1480),
+        Workload::multicast(Transport::Pgm, 1000, 10_000, AtLeast(2.0)),
+        Workload::datagrams(100, Open),
+        Workload::datagrams(1000, Open),
+        Workload::handshakes(AtLeast(1.5)),
+        Workload::fan_out(64, AtLeast(bar(6.0, 4.0))),
+        Workload::round_trip(Tcp, false, AtMost(bar(0.2, 0.25))),
+        Workload::round_trip(Tcp, true, AtMost(bar(0.4, 0.45))),
+        Workload::round_trip(Ipc, false, AtMost(bar(0.25, 0.3))),
         Workload::burst(2, AtMost(0.7), Open),
         Workload::burst(5, AtMost(0.9), Open),
         Workload::burst(30, AtMost(1.1), AtMost(1.2)),
@@ -392,6 +695,16 @@ pub fn workloads() -> Vec<Workload> {
         Workload::idle(),
         Workload::memory(),
         Workload::blocked(),
+        Workload::echo(Work::EchoInTurn, 1, AtLeast(4.0)),
+        // The kernel's part alone is more than a quarter of libzmq's whole time.
+        Workload::echo(Work::Echo, 1, AtLeast(4.0)),
+        Workload::echo(Work::Echo, 8, Open),
+        Workload::echo(Work::Echo, 64, Open),
+        Workload::echo(Work::BareEcho, 1, Open),
+        Workload::echo(Work::BareEcho, 8, Open),
+        Workload::echo(Work::BareEcho, 64, Open),
+        Workload::topics(),
+        Workload::long_topic(),
     ]);
     all
 }
@@ -403,7 +716,9 @@ fn task(work: Work, transport: Transport) -> Task {
         size: 64,
         extent: 1,
         count: 1,
+        depth: 1,
         pinned: false,
+        secured: false,
     }
 }
 
@@ -415,7 +730,7 @@ fn bytes(size: usize) -> String {
     }
 }
 
-const WORKS: [Work; 7] = [
+const WORKS: [Work; 15] = [
     Work::Throughput,
     Work::FanOut,
     Work::RoundTrip,
@@ -423,5 +738,20 @@ const WORKS: [Work; 7] = [
     Work::Idle,
     Work::Memory,
     Work::Blocked,
+    Work::Echo,
+    Work::EchoInTurn,
+    Work::BareEcho,
+    Work::Topics,
+    Work::Handshakes,
+    Work::Multicast,
+    Work::Datagrams,
+    Work::Bare,
 ];
-const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Ipc, Transport::Inproc];
+const TRANSPORTS: [Transport; 6] = [
+    Transport::Tcp,
+    Transport::Ipc,
+    Transport::Inproc,
+    Transport::Epgm,
+    Transport::Pgm,
+    Transport::Udp,
+];

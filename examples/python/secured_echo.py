@@ -55,4 +55,5 @@ def main():
     context.term()
 
 
-main()
+if __name__ == "__main__":
+    main()

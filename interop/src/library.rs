@@ -14,6 +14,8 @@ use crate::{Failure, Outcome};
 /// The library. It stays loaded to the end of the process: its threads outlive every handle.
 pub struct LibZmq {
     functions: Functions,
+    /// Where it was built with the draft interface.
+    draft: Option<Draft>,
     version: (i32, i32, i32),
     path: PathBuf,
 }
@@ -38,6 +40,8 @@ impl LibZmq {
         // SAFETY: the signatures are those of zmq.h, and the library is never unloaded.
         let functions = unsafe { Functions::load(library) }
             .map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+        // SAFETY: as above.
+        let draft = unsafe { Draft::load(library) }.ok();
         let mapped = mapped_libraries()?;
         if mapped != [path.clone()] {
             return Err(Failure::new(format!(
@@ -51,6 +55,7 @@ impl LibZmq {
         unsafe { (functions.zmq_version)(major, minor, patch) };
         Ok(Box::leak(Box::new(Self {
             functions,
+            draft,
             version,
             path,
         })))
@@ -70,6 +75,15 @@ impl LibZmq {
     pub fn has(&self, capability: &CStr) -> bool {
         // SAFETY: a terminated string.
         unsafe { (self.functions.zmq_has)(capability.as_ptr()) == 1 }
+    }
+
+    /// What a function answers that is not there.
+    fn missing(&self, function: &'static str) -> ZmqError {
+        ZmqError {
+            function,
+            code: 0,
+            text: "not built".to_owned(),
+        }
     }
 
     fn last_error(&self, function: &'static str) -> ZmqError {
@@ -186,6 +200,7 @@ impl Context {
         Ok(Socket {
             library: self.library,
             raw,
+            last: Last::default(),
         })
     }
 }
@@ -204,6 +219,27 @@ impl Drop for Context {
 pub struct Socket {
     library: &'static LibZmq,
     raw: *mut c_void,
+    last: Last,
+}
+
+/// Whom a message is for, where that is no part of it.
+#[derive(Debug)]
+pub enum To {
+    /// The peer with this number.
+    Number(u32),
+    /// Whoever has joined this group.
+    Group(CString),
+}
+
+/// What is known of a message besides its bytes.
+#[derive(Debug, Default)]
+pub struct Last {
+    /// The number of its peer (SERVER, PEER), or 0.
+    pub number: u32,
+    /// Its group (DISH).
+    pub group: Vec<u8>,
+    /// The user an authenticator knows its peer as.
+    pub user: Option<Vec<u8>>,
 }
 
 // SAFETY: a libzmq socket may move to another thread with a full fence, which a move is.
@@ -333,6 +369,96 @@ impl Socket {
         Ok(())
     }
 
+    /// Sends one part to a peer by its number (SERVER, PEER), or into a group (RADIO).
+    pub fn send_to(&mut self, part: &[u8], to: &To) -> Result<(), ZmqError> {
+        let functions = &self.library.functions;
+        let Some(draft) = &self.library.draft else {
+            return Err(self.library.missing("zmq_msg_set_routing_id"));
+        };
+        let mut message = RawMessage([0; 8]);
+        let raw = &raw mut message;
+        // SAFETY: room for a zmq_msg_t.
+        let result = unsafe { (functions.zmq_msg_init_size)(raw, part.len()) };
+        self.library.check("zmq_msg_init_size", result)?;
+        // SAFETY: an initialised message.
+        let data = unsafe { (functions.zmq_msg_data)(raw) };
+        // SAFETY: the message has room for the part.
+        unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), data.cast(), part.len()) };
+        let result = match to {
+            // SAFETY: an initialised message.
+            To::Number(number) => unsafe { (draft.zmq_msg_set_routing_id)(raw, *number) },
+            // SAFETY: an initialised message and a terminated string.
+            To::Group(group) => unsafe { (draft.zmq_msg_set_group)(raw, group.as_ptr()) },
+        };
+        let sent = self.library.check("zmq_msg_set", result).and_then(|_| {
+            // SAFETY: the socket is there until it is dropped; an initialised message.
+            let result = unsafe { (functions.zmq_msg_send)(raw, self.raw, 0) };
+            self.library.check("zmq_msg_send", result)
+        });
+        if sent.is_err() {
+            // SAFETY: an initialised message, not used again.
+            unsafe { (functions.zmq_msg_close)(raw) };
+        }
+        sent.map(drop)
+    }
+
+    /// `zmq_join`.
+    pub fn join(&mut self, group: &str) -> Result<(), ZmqError> {
+        let Some(draft) = &self.library.draft else {
+            return Err(self.library.missing("zmq_join"));
+        };
+        let group = CString::new(group).unwrap_or_default();
+        // SAFETY: the socket is there until it is dropped; a terminated string.
+        let result = unsafe { (draft.zmq_join)(self.raw, group.as_ptr()) };
+        self.library.check("zmq_join", result).map(drop)
+    }
+
+    /// `zmq_connect_peer`: the number of the peer.
+    pub fn connect_peer(&mut self, endpoint: &str) -> Result<u32, ZmqError> {
+        let Some(draft) = &self.library.draft else {
+            return Err(self.library.missing("zmq_connect_peer"));
+        };
+        let endpoint = CString::new(endpoint).unwrap_or_default();
+        // SAFETY: the socket is there until it is dropped; a terminated string.
+        let number = unsafe { (draft.zmq_connect_peer)(self.raw, endpoint.as_ptr()) };
+        if number == 0 {
+            return Err(self.library.last_error("zmq_connect_peer"));
+        }
+        Ok(number)
+    }
+
+    /// What is known of the message received last: its peer's number, its group, its user.
+    pub fn last(&self) -> &Last {
+        &self.last
+    }
+
+    /// Looks at a message before it is closed.
+    fn note(&mut self, raw: *mut RawMessage) {
+        let get = self.library.functions.zmq_msg_gets;
+        // SAFETY: an initialised message and a terminated string.
+        let user = unsafe { get(raw, c"User-Id".as_ptr()) };
+        self.last.user = if user.is_null() {
+            None
+        } else {
+            // SAFETY: a terminated string that is good as long as the message.
+            Some(unsafe { CStr::from_ptr(user) }.to_bytes().to_vec())
+        };
+        let Some(draft) = &self.library.draft else {
+            return;
+        };
+        // SAFETY: an initialised message.
+        let number = unsafe { (draft.zmq_msg_routing_id)(raw) };
+        if number != 0 {
+            self.last.number = number;
+        }
+        // SAFETY: an initialised message.
+        let group = unsafe { (draft.zmq_msg_group)(raw) };
+        if !group.is_null() {
+            // SAFETY: a terminated string that is good as long as the message.
+            self.last.group = unsafe { CStr::from_ptr(group) }.to_bytes().to_vec();
+        }
+    }
+
     /// Receives one part, and whether more of the same message follow.
     pub fn receive(&mut self) -> Result<(Vec<u8>, bool), ZmqError> {
         let functions = &self.library.functions;
@@ -362,6 +488,9 @@ impl Socket {
             // SAFETY: an initialised message.
             (bytes, unsafe { (functions.zmq_msg_more)(raw) } != 0)
         });
+        if part.is_ok() {
+            self.note(raw);
+        }
         // SAFETY: an initialised message, not used again.
         unsafe { (functions.zmq_msg_close)(raw) };
         part
@@ -441,13 +570,14 @@ struct PollItem {
 }
 
 macro_rules! functions {
-    ($($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
-        /// The functions of zmq.h that are used here.
-        struct Functions {
+    ($(#[$doc:meta])* $table:ident
+        $($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        $(#[$doc])*
+        struct $table {
             $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
         }
 
-        impl Functions {
+        impl $table {
             /// # Safety
             ///
             /// The library must be a libzmq, and stay loaded.
@@ -464,6 +594,8 @@ macro_rules! functions {
 }
 
 functions! {
+    /// The functions of zmq.h that are used here.
+    Functions
     zmq_version(*mut c_int, *mut c_int, *mut c_int);
     zmq_has(*const c_char) -> c_int;
     zmq_errno() -> c_int;
@@ -482,6 +614,9 @@ functions! {
     zmq_getsockopt(*mut c_void, c_int, *mut c_void, *mut usize) -> c_int;
     zmq_send(*mut c_void, *const c_void, usize, c_int) -> c_int;
     zmq_msg_init(*mut RawMessage) -> c_int;
+    zmq_msg_init_size(*mut RawMessage, usize) -> c_int;
+    zmq_msg_send(*mut RawMessage, *mut c_void, c_int) -> c_int;
+    zmq_msg_gets(*const RawMessage, *const c_char) -> *const c_char;
     zmq_msg_recv(*mut RawMessage, *mut c_void, c_int) -> c_int;
     zmq_msg_data(*mut RawMessage) -> *mut c_void;
     zmq_msg_size(*mut RawMessage) -> usize;
@@ -489,6 +624,17 @@ functions! {
     zmq_msg_close(*mut RawMessage) -> c_int;
     zmq_poll(*mut PollItem, c_int, c_long) -> c_int;
     zmq_socket_monitor(*mut c_void, *const c_char, c_int) -> c_int;
+}
+
+functions! {
+    /// Those of the draft interface.
+    Draft
+    zmq_join(*mut c_void, *const c_char) -> c_int;
+    zmq_connect_peer(*mut c_void, *const c_char) -> u32;
+    zmq_msg_set_group(*mut RawMessage, *const c_char) -> c_int;
+    zmq_msg_group(*mut RawMessage) -> *const c_char;
+    zmq_msg_set_routing_id(*mut RawMessage, u32) -> c_int;
+    zmq_msg_routing_id(*mut RawMessage) -> u32;
 }
 
 /// Socket types by name, as zmq.h numbers them.
@@ -505,6 +651,15 @@ pub const SOCKET_TYPES: &[(&str, i32)] = &[
     ("XPUB", 9),
     ("XSUB", 10),
     ("STREAM", 11),
+    ("SERVER", 12),
+    ("CLIENT", 13),
+    ("RADIO", 14),
+    ("DISH", 15),
+    ("GATHER", 16),
+    ("SCATTER", 17),
+    ("DGRAM", 18),
+    ("PEER", 19),
+    ("CHANNEL", 20),
 ];
 
 /// What the value of an option is.
@@ -524,6 +679,8 @@ pub const OPTIONS: &[(&str, i32, OptionKind)] = &[
     ("routing_id", 5, OptionKind::Bytes),
     ("subscribe", ZMQ_SUBSCRIBE, OptionKind::Bytes),
     ("unsubscribe", ZMQ_UNSUBSCRIBE, OptionKind::Bytes),
+    ("rate", 8, OptionKind::Int),
+    ("recovery_ivl", 9, OptionKind::Int),
     ("sndbuf", 11, OptionKind::Int),
     ("rcvbuf", 12, OptionKind::Int),
     ("rcvmore", 13, OptionKind::Int),
@@ -539,6 +696,7 @@ pub const OPTIONS: &[(&str, i32, OptionKind)] = &[
     ("rcvtimeo", ZMQ_RCVTIMEO, OptionKind::Int),
     ("sndtimeo", ZMQ_SNDTIMEO, OptionKind::Int),
     ("last_endpoint", ZMQ_LAST_ENDPOINT, OptionKind::Bytes),
+    ("multicast_hops", 25, OptionKind::Int),
     ("router_mandatory", 33, OptionKind::Int),
     ("tcp_keepalive", 34, OptionKind::Int),
     ("immediate", 39, OptionKind::Int),
@@ -548,17 +706,29 @@ pub const OPTIONS: &[(&str, i32, OptionKind)] = &[
     ("plain_server", 44, OptionKind::Int),
     ("plain_username", 45, OptionKind::Bytes),
     ("plain_password", 46, OptionKind::Bytes),
+    ("curve_server", 47, OptionKind::Int),
+    ("curve_publickey", 48, OptionKind::Bytes),
+    ("curve_secretkey", 49, OptionKind::Bytes),
+    ("curve_serverkey", 50, OptionKind::Bytes),
     ("probe_router", 51, OptionKind::Int),
     ("req_correlate", 52, OptionKind::Int),
     ("req_relaxed", 53, OptionKind::Int),
     ("conflate", 54, OptionKind::Int),
     ("zap_domain", 55, OptionKind::Bytes),
+    ("gssapi_server", 62, OptionKind::Int),
+    ("gssapi_principal", 63, OptionKind::Bytes),
+    ("gssapi_service_principal", 64, OptionKind::Bytes),
+    ("gssapi_plaintext", 65, OptionKind::Int),
     ("handshake_ivl", 66, OptionKind::Int),
     ("xpub_nodrop", 69, OptionKind::Int),
     ("invert_matching", 74, OptionKind::Int),
     ("heartbeat_ivl", 75, OptionKind::Int),
     ("heartbeat_ttl", 76, OptionKind::Int),
     ("heartbeat_timeout", 77, OptionKind::Int),
+    ("multicast_maxtpdu", 84, OptionKind::Int),
+    ("gssapi_principal_nametype", 90, OptionKind::Int),
+    ("gssapi_service_principal_nametype", 91, OptionKind::Int),
+    ("multicast_loop", 96, OptionKind::Int),
 ];
 
 /// Monitor events by name, as zmq.h numbers them.

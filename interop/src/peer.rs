@@ -46,11 +46,12 @@ impl Peer {
     /// Starts the process `program` (see [`program`]) with this library, and asserts that it is
     /// this library that is loaded there.
     pub fn spawn(program: &Path, library: &RealLibrary) -> Outcome<Self> {
-        let mut command = Command::new(program);
-        command
-            .arg(&library.path)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+        Self::spawn_by(Command::new(program), library)
+    }
+
+    /// The same by a command that ends in the program: it may lead to another place first.
+    pub fn spawn_by(mut command: Command, library: &RealLibrary) -> Outcome<Self> {
+        command.arg(&library.path);
         // Under `cargo test` this names target folders; an unpacked library wants its neighbours.
         command.env_remove("LD_LIBRARY_PATH");
         if library
@@ -63,9 +64,18 @@ impl Peer {
                 library.path.parent().unwrap_or(&library.path),
             );
         }
+        let path = library.path.canonicalize()?;
+        let greeting = format!("{} {}", library.name, path.display());
+        Self::start(command, format!("libzmq {}", library.name), &greeting)
+    }
+
+    /// Starts any program that speaks the same lines and begins with this greeting.
+    pub fn start(mut command: Command, name: String, greeting: &str) -> Outcome<Self> {
+        let program = format!("{command:?}");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command
             .spawn()
-            .map_err(|e| Failure::from(e).within(program.display()))?;
+            .map_err(|e| Failure::from(e).within(program))?;
         let (Some(requests), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::new("no pipes to the peer"));
         };
@@ -76,17 +86,15 @@ impl Peer {
                 .map_while(Result::ok)
                 .try_for_each(|line| sender.send(line))
         });
-        let name = format!("libzmq {}", library.name);
         let mut peer = Self {
             name,
             child,
             requests,
             answers,
         };
-        let greeting = peer.answer(MARGIN)?.in_time()?;
-        let path = library.path.canonicalize()?;
-        if greeting != format!("{} {}", library.name, path.display()) {
-            return Err(Failure::new(format!("{} is {greeting}", peer.name)));
+        let heard = peer.answer(MARGIN)?.in_time()?;
+        if heard != greeting {
+            return Err(Failure::new(format!("{} is {heard}", peer.name)));
         }
         Ok(peer)
     }
@@ -105,7 +113,7 @@ impl Peer {
     pub fn tell(&mut self, request: &str) -> Outcome<()> {
         let line = format!("{request}\n");
         let written = self.requests.write_all(line.as_bytes());
-        written.map_err(|e| Failure::from(e).within(format!("{}: {request}", self.name)))
+        written.map_err(|e| Failure::of_dead_peer(format!("{}: {request}: {e}", self.name)))
     }
 
     /// Waits for the answer to the oldest request that has none yet.
@@ -123,7 +131,10 @@ impl Peer {
             ))),
             Err(RecvTimeoutError::Disconnected) => {
                 let status = self.child.wait()?;
-                Err(Failure::new(format!("{}: ended, {status}", self.name)))
+                Err(Failure::of_dead_peer(format!(
+                    "{}: ended, {status}",
+                    self.name
+                )))
             }
         }
     }

@@ -11,7 +11,10 @@
 //! | `set N OPTION VALUE`, `get N OPTION` | |
 //! | `bind N ENDPOINT`, `connect N ENDPOINT` | the last endpoint |
 //! | `unbind N ENDPOINT`, `disconnect N ENDPOINT` | |
-//! | `subscribe N BYTES`, `unsubscribe N BYTES` | |
+//! | `subscribe N BYTES`, `unsubscribe N BYTES`, `join N GROUP` | |
+//! | `zap N` | from now on its context has a ZAP handler, which lets everybody in as "theirs" |
+//! | `asked N` | the frames of the last question to it |
+//! | `user N` | whom an authenticator knows the sender of the last message as, or `none` |
 //! | `send N MILLISECONDS PART…` | |
 //! | `recv N MILLISECONDS` | the parts as [`Seen`] |
 //! | `burst N MILLISECONDS SOURCE FIRST COUNT SIZE` | how many were sent |

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which real libraries there are on this machine: Debian's, and one built from the sources of
-//! the `zeromq-src` crate.
+//! Which real libraries there are on this machine: Debian's, one built from the sources of the
+//! `zeromq-src` crate, and an old one, which speaks ZMTP 3.0, out of a wheel of pyzmq.
 
 use std::env;
 use std::fs::{self, File};
@@ -18,6 +18,16 @@ pub struct RealLibrary {
     pub name: &'static str,
     /// Where it lies: an absolute path.
     pub path: PathBuf,
+    /// Whether it was built with the draft interface.
+    pub has_drafts: bool,
+}
+
+impl RealLibrary {
+    /// Whether it is of the time of ZMTP 3.0: it has no heartbeats, and its monitors tell of the
+    /// transport alone, not when a handshake is over.
+    pub fn is_old(&self) -> bool {
+        self.name == OLD
+    }
 }
 
 /// Every real libzmq that tests run against. The first call on a machine takes a minute; one that
@@ -26,12 +36,25 @@ pub fn real_libraries() -> Outcome<Vec<RealLibrary>> {
     let debian = RealLibrary {
         name: DEBIAN,
         path: debian()?,
+        has_drafts: false,
     };
     let built = RealLibrary {
         name: BUILT,
         path: built()?,
+        has_drafts: true,
     };
     Ok(vec![debian, built])
+}
+
+/// A libzmq that speaks ZMTP 3.0, where subscriptions are messages and nobody beats. It is there if
+/// `cargo xtask setup` has fetched it, for which there must be a wheel for this machine.
+pub fn old_library() -> Option<RealLibrary> {
+    let path = target().join(format!("libzmq-{OLD}/libzmq.so.5"));
+    path.exists().then_some(RealLibrary {
+        name: OLD,
+        path,
+        has_drafts: false,
+    })
 }
 
 /// Where cargo builds: the folder that also holds what the tests fetch and leave behind.
@@ -135,7 +158,7 @@ fn build(folder: &Path, library: &Path) -> Outcome<()> {
         .arg(&unfinished);
     run(linker
         .args(&objects)
-        .args(["-lpthread", "-lrt", "-lsodium"]))?;
+        .args(["-lpthread", "-lrt", "-lsodium", "-lgssapi_krb5"]))?;
     fs::rename(&unfinished, library)?;
     for object in &objects {
         fs::remove_file(object)?;
@@ -177,8 +200,9 @@ fn run(command: &mut Command) -> Outcome<String> {
 
 const DEBIAN: &str = "4.3.4";
 const BUILT: &str = "4.3.5";
+const OLD: &str = "4.1.6";
 
-/// With the draft interface and CURVE, so that everything can be compared.
+/// With the draft interface, CURVE and GSSAPI, so that everything can be compared.
 const FLAGS: [&str; 5] = [
     "-O2",
     "-fPIC",
@@ -228,4 +252,5 @@ const PLATFORM: &str = "\
 #define HAVE_IF_NAMETOINDEX
 #define ZMQ_HAVE_CURVE
 #define ZMQ_USE_LIBSODIUM
+#define HAVE_LIBGSSAPI_KRB5 1
 ";

@@ -11,7 +11,7 @@
 
 use std::path::Path;
 use std::process::{self, Command};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,12 +19,12 @@ use ferromq::{
     AnySocket, Context, DisconnectReason, Error, Event, Monitor, MonitorEvent, ProtocolError,
     SocketType,
 };
-use ferromq_interop::Outcome;
 use ferromq_interop::peer::{Answer, Burst, Peer};
 use ferromq_interop::script::{Part, Seen, Tally, numbered};
 use ferromq_interop::versions::{RealLibrary, real_libraries};
+use ferromq_interop::{Failure, Outcome};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// For how long something must not happen.
 const QUIET: Duration = Duration::from_millis(1000);
 
@@ -32,20 +32,25 @@ const QUIET: Duration = Duration::from_millis(1000);
 
 #[test]
 fn our_heartbeat_notices_a_stopped_peer() {
-    each(|library, endpoint| {
+    each_at_some_pace(|library, endpoint, pace| {
         let mut peer = spawn(library);
         let pull = peer.open("PULL")?;
         peer.bind(pull, endpoint)?;
         let (_context, mut push) = ours("PUSH");
-        push.set_option("HEARTBEAT_IVL", 100).unwrap();
-        push.set_option("HEARTBEAT_TIMEOUT", 300).unwrap();
-        push.set_option("HANDSHAKE_IVL", 500).unwrap();
+        push.set_option("HEARTBEAT_IVL", i32::try_from(100 * pace).unwrap())
+            .unwrap();
+        push.set_option("HEARTBEAT_TIMEOUT", i32::try_from(300 * pace).unwrap())
+            .unwrap();
+        push.set_option("HANDSHAKE_IVL", i32::try_from(500 * pace).unwrap())
+            .unwrap();
         let monitor = push.monitor();
         push.connect(endpoint).unwrap();
         await_handshake(&monitor);
         push.send("before").unwrap();
         assert_eq!(receive(&mut peer, pull), [Seen::text("before")]);
-        nothing_ends(&monitor);
+        if let Some(event) = monitor.next(Some(QUIET * pace)) {
+            return Err(Failure::new(format!("{event:?}")));
+        }
 
         signal(&peer, "STOP");
         let reason = await_end(&monitor);
@@ -61,19 +66,21 @@ fn our_heartbeat_notices_a_stopped_peer() {
 #[test]
 fn their_time_to_live_is_kept() {
     for away in [true, false] {
-        each(|library, endpoint| {
+        each_at_some_pace(|library, endpoint, pace| {
             let (_context, mut pull) = ours("PULL");
             let monitor = pull.monitor();
             pull.bind(endpoint).unwrap();
             let mut peer = spawn(library);
             let push = peer.open("PUSH")?;
             peer.set(push, "reconnect_ivl", 10)?;
-            peer.set(push, "heartbeat_ivl", 100)?;
+            peer.set(push, "heartbeat_ivl", i64::from(100 * pace))?;
             peer.set(push, "heartbeat_timeout", 0)?;
-            peer.set(push, "heartbeat_ttl", 400)?;
+            peer.set(push, "heartbeat_ttl", i64::from(400 * pace))?;
             peer.connect(push, endpoint)?;
             await_handshake(&monitor);
-            nothing_ends(&monitor);
+            if let Some(event) = monitor.next(Some(QUIET * pace)) {
+                return Err(Failure::new(format!("{event:?}")));
+            }
             signal(&peer, "STOP");
             // Whether the application is in a call or not.
             if !away {
@@ -93,26 +100,31 @@ fn their_time_to_live_is_kept() {
 #[test]
 fn their_heartbeats_are_answered() {
     for kind in ["PUSH", "PULL", "PUB", "SUB", "REQ", "REP", "PAIR"] {
-        each(|library, endpoint| {
+        each_at_some_pace(|library, endpoint, pace| {
             let (_context, mut socket) = ours(kind);
             socket.bind(endpoint).unwrap();
             let mut peer = spawn(library);
             let other = peer.open(partner(kind))?;
-            peer.set(other, "heartbeat_ivl", 50)?;
-            peer.set(other, "heartbeat_timeout", 400)?;
+            peer.set(other, "heartbeat_ivl", i64::from(50 * pace))?;
+            peer.set(other, "heartbeat_timeout", i64::from(400 * pace))?;
             peer.connect(other, endpoint)?;
             peer.event(other, "handshake_succeeded", PATIENCE)?;
             // An application that stays away, behind messages that nobody receives.
             if kind == "PULL" || kind == "PAIR" {
                 peer.burst(other, burst(0, 500), PATIENCE)?;
             }
-            assert!(!has_event(&mut peer, other, "disconnected", QUIET));
+            let gone = |peer: &mut Peer, patience| has_event(peer, other, "disconnected", patience);
+            if gone(&mut peer, QUIET * pace) {
+                return Err(Failure::new("given up while nobody receives"));
+            }
             // One that waits, or has waited.
             if kind == "PULL" || kind == "PAIR" {
                 assert!(drain(&mut socket, 500).is_exactly(0, 0, 500));
             }
-            drop(receive_part(&mut socket, QUIET));
-            assert!(!has_event(&mut peer, other, "disconnected", Duration::ZERO));
+            drop(receive_part(&mut socket, QUIET * pace));
+            if gone(&mut peer, Duration::ZERO) {
+                return Err(Failure::new("given up while somebody waits"));
+            }
             Ok(())
         });
     }
@@ -239,24 +251,29 @@ fn bursts_of_ours_are_shared_out() {
             await_handshake(&monitor);
             pullers.push((peer, pull));
         }
-        let count = thread::scope(|scope| {
-            // With room for everybody each gets its third; otherwise who is quick gets more.
-            let pullers: Vec<_> = pullers
-                .iter_mut()
-                .map(|(peer, pull)| scope.spawn(move || peer.drain(*pull, 3 * MANY, QUIET * 3)))
-                .collect();
-            send_burst(&mut push, burst(0, 3 * MANY));
-            let tallies = pullers
-                .into_iter()
-                .map(|puller| puller.join().unwrap().unwrap());
-            let mut count = 0;
-            for tally in tallies {
-                let sequence = tally.sources[&0];
-                assert_eq!((sequence.stale, tally.foreign), (0, 0));
-                count += sequence.count;
+        // With room for everybody each gets its third; otherwise who is quick gets more.
+        let count = AtomicU64::new(0);
+        let over = Instant::now() + PATIENCE;
+        thread::scope(|scope| {
+            for (peer, pull) in &mut pullers {
+                let count = &count;
+                scope.spawn(move || {
+                    let mut next = 0;
+                    while count.load(Ordering::Relaxed) < 3 * MANY && Instant::now() < over {
+                        let tally = peer.drain(*pull, 3 * MANY, QUIET).unwrap();
+                        let Some(sequence) = tally.sources.get(&0) else {
+                            continue;
+                        };
+                        assert_eq!((sequence.stale, tally.foreign), (0, 0));
+                        assert!(sequence.first >= next, "{tally}, not from {next} on");
+                        next = sequence.next;
+                        count.fetch_add(sequence.count, Ordering::Relaxed);
+                    }
+                });
             }
-            count
+            send_burst(&mut push, burst(0, 3 * MANY));
         });
+        let count = count.into_inner();
         assert_eq!(count, 3 * MANY);
         Ok(())
     });
@@ -576,7 +593,8 @@ fn a_stopped_receiver_goes_on() {
         while push.send(numbered(0, sent, 1000)).is_ok() {
             sent += 1;
         }
-        assert!(sent > 1000, "{sent}");
+        // The mark, less what the room is told of in steps of half of it.
+        assert!(sent >= 1000, "{sent}");
         signal(&peer, "CONT");
         let tally = peer.drain(pull, sent - 1, PATIENCE)?;
         assert!(tally.is_exactly(0, 1, sent - 1), "{tally}");
@@ -674,6 +692,21 @@ fn each(test: impl Fn(&RealLibrary, &str) -> Outcome<()>) {
             remove(&endpoint);
         }
     }
+}
+
+/// As [`each`], with times as they are, and four and sixteen times as long, until it succeeds: on a busy machine
+/// nobody answers in time.
+fn each_at_some_pace(test: impl Fn(&RealLibrary, &str, u32) -> Outcome<()>) {
+    each(|library, endpoint| {
+        for pace in [1, 4] {
+            match test(library, endpoint, pace) {
+                Ok(()) => return Ok(()),
+                Err(failure) => println!("at pace {pace}: {failure}"),
+            }
+            remove(endpoint);
+        }
+        test(library, endpoint, 16)
+    });
 }
 
 /// A killed process leaves the file of its ipc endpoint behind.
@@ -800,11 +833,6 @@ fn await_handshake(monitor: &Monitor) {
 
 fn await_end(monitor: &Monitor) -> Option<DisconnectReason> {
     await_event(monitor, |event| matches!(event, Event::Disconnected { .. })).reason
-}
-
-fn nothing_ends(monitor: &Monitor) {
-    let event = monitor.next(Some(QUIET));
-    assert!(event.is_none(), "{event:?}");
 }
 
 /// The handshake fails for this reason.

@@ -11,7 +11,7 @@ use ferromq_interop::peer::{Answer, Burst, Peer};
 use ferromq_interop::script::{Part, Seen};
 use ferromq_interop::versions::{RealLibrary, real_libraries};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn spawn(library: &RealLibrary) -> Outcome<Peer> {
     Peer::spawn(Path::new(env!("CARGO_BIN_EXE_libzmq-peer")), library)
@@ -36,12 +36,14 @@ fn another_library_than_expected_is_noticed() -> Outcome<()> {
     let swapped = RealLibrary {
         name: libraries[0].name,
         path: libraries[1].path.clone(),
+        has_drafts: false,
     };
     let failure = spawn(&swapped).expect_err("the version is another");
     assert!(failure.to_string().contains("is 4.3.5"), "{failure}");
     let none = RealLibrary {
         name: "4.3.4",
         path: PathBuf::from("/nowhere/libzmq.so.5"),
+        has_drafts: false,
     };
     assert!(spawn(&none).is_err());
     Ok(())

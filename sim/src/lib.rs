@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`rng`] | [`SplitMix64`](rng::SplitMix64), the only source of chance |
 //! | [`link`] | one direction of a stream: fragments, delays, stalls, cuts, never a lost byte |
+//! | [`multicast`] | a PGM source, up to thousands of receivers, and the datagrams between them |
 //! | [`pair`] | two connections with a link each way, and the clock that moves them |
 //! | [`script`] | one connection against bytes written by hand |
 //! | [`wire`] | those bytes |
@@ -15,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod link;
+pub mod multicast;
 pub mod pair;
 pub mod rng;
 pub mod script;

@@ -22,6 +22,8 @@ struct Plan {
     libdir: String,
     destdir: PathBuf,
     debug: bool,
+    /// Where the libraries are built already, if they are.
+    built: Option<PathBuf>,
 }
 
 /// The word `install`.
@@ -31,6 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         libdir: "lib".to_owned(),
         destdir: PathBuf::from("/"),
         debug: false,
+        built: None,
     };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
@@ -48,6 +51,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         match name {
             "--prefix" => plan.prefix = value,
             "--libdir" => plan.libdir = value,
+            "--built" => plan.built = Some(value.into()),
             "--destdir" => plan.destdir = PathBuf::from(value),
             _ => bail!("does not take {word}"),
         }
@@ -62,11 +66,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 /// The word `deb`.
-pub(crate) fn deb() -> Result<()> {
+pub(crate) fn deb(arguments: &[String]) -> Result<()> {
+    let (built, folder) = match arguments {
+        [] => (None, workspace::target()),
+        // Beside the libraries: what is in the target folder is of a release.
+        [word, folder] if word == "--built" => (Some(PathBuf::from(folder)), PathBuf::from(folder)),
+        _ => bail!("takes --built DIR or nothing"),
+    };
     let architecture = Run::new("dpkg", ["--print-architecture"]).output()?;
     let architecture = architecture.trim().to_owned();
     let triplet = Run::new("gcc", ["-print-multiarch"]).output()?;
-    let staging = workspace::target().join("deb");
+    let staging = folder.join("deb");
     if staging.exists() {
         fs::remove_dir_all(&staging)?;
     }
@@ -75,13 +85,15 @@ pub(crate) fn deb() -> Result<()> {
         libdir: format!("lib/{}", triplet.trim()),
         destdir: staging.clone(),
         debug: false,
+        built,
     };
     plan.lay_out()?;
-    let shared = plan
-        .place(&plan.libdir)
-        .join(format!("libzmq.so.{SO_VERSION}"));
+    let libraries = plan.place(&plan.libdir);
     Run::new("strip", ["--strip-unneeded"])
-        .arguments([&shared])
+        .arguments([libraries.join(format!("libzmq.so.{SO_VERSION}"))])
+        .status()?;
+    Run::new("strip", ["--strip-debug"])
+        .arguments([libraries.join("libzmq.a")])
         .status()?;
     let control = staging.join("DEBIAN");
     fs::create_dir_all(&control)?;
@@ -91,7 +103,7 @@ pub(crate) fn deb() -> Result<()> {
     fs::write(control.join("control"), text)?;
     fs::write(control.join("shlibs"), "libzmq 5 libzmq5\n")?;
     fs::write(control.join("triggers"), "activate-noawait ldconfig\n")?;
-    let package = workspace::target().join(format!("libzmq-ferromq_{VERSION}_{architecture}.deb"));
+    let package = folder.join(format!("libzmq-ferromq_{VERSION}_{architecture}.deb"));
     Run::new("dpkg-deb", ["--root-owner-group", "--build"])
         .arguments([&staging, &package])
         .status()?;
@@ -107,12 +119,10 @@ impl Plan {
     }
 
     fn lay_out(&self) -> Result<()> {
-        let profile: &[&str] = if self.debug { &[] } else { &["--release"] };
-        cargo(["build", "--package", "libzmq"])
-            .arguments(profile)
-            .status()?;
-        let folder = if self.debug { "debug" } else { "release" };
-        let built = workspace::target().join(folder);
+        let built = match &self.built {
+            Some(folder) => folder.clone(),
+            None => build(self.debug)?,
+        };
         let library = self.place(&self.libdir);
         fs::create_dir_all(&library)?;
         let shared = format!("libzmq.so.{SO_VERSION}");
@@ -155,6 +165,15 @@ impl Plan {
         }
         fs::write(&place, text).with_context(|| place.display().to_string())
     }
+}
+
+/// Builds the libraries, and says where they are.
+fn build(debug: bool) -> Result<PathBuf> {
+    let profile: &[&str] = if debug { &[] } else { &["--release"] };
+    cargo(["build", "--package", "libzmq"])
+        .arguments(profile)
+        .status()?;
+    Ok(workspace::target().join(if debug { "debug" } else { "release" }))
 }
 
 fn sources() -> PathBuf {

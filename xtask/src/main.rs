@@ -8,11 +8,14 @@
     reason = "a command-line tool prints"
 )]
 
+mod bindings;
 mod code;
 mod conformance;
+mod contract;
 mod duplicates;
 mod install;
 mod layers;
+mod python;
 mod run;
 mod setup;
 mod test;
@@ -43,7 +46,9 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
     match word {
         "test" => return test::run(&test::Arguments::parse(rest)?),
         "conformance" => return conformance::run(rest),
+        "bindings" => return bindings::run(rest),
         "install" => return install::run(rest),
+        "deb" => return install::deb(rest),
         "setup" => return setup::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
@@ -66,26 +71,33 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
         "doc" => cargo(["doc", "--workspace", "--lib", "--no-deps"])
             .environment("RUSTDOCFLAGS", "-D warnings")
             .status(),
+        "contract" => contract::run(),
         "layers" => layers::run(),
         "loom" => test::loom(full).and_then(|counts| counts.verdict()),
-        "fuzz-smoke" => cargo(["test", "--package", "ferromq-zmtp", "--test", "corpus"]).status(),
+        "fuzz-smoke" => cargo(["test", "--package", "ferromq-zmtp"])
+            .arguments(["--package", "ferromq-pgm", "--test", "corpus"])
+            .status(),
         "interop" => test::interop(),
         "deny" => deny(),
         "duplicates" => duplicates::run(),
-        "deb" => install::deb(),
         "ci" => run::Run::new("bash", [".ci/run"]).status(),
         _ => bail!("no such word\n{USAGE}"),
     }
 }
 
-/// cargo-deny cannot be had everywhere; where it is missing the job says so and passes.
+/// cargo-deny takes minutes to build, so that `setup` leaves it out; where it is missing the job says so and passes.
 fn deny() -> Result<()> {
-    if found_on_path("cargo-deny") {
-        cargo(["deny", "check", "licenses", "bans", "sources"]).status()
-    } else {
-        println!("deny: skipped, cargo-deny is not installed");
-        Ok(())
+    if !found_on_path("cargo-deny") {
+        println!("deny: skipped, there is no cargo-deny (cargo install cargo-deny --locked)");
+        return Ok(());
     }
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        cargo(["deny", "--manifest-path", manifest, "--config", "deny.toml"])
+            .arguments(["check", "--hide-inclusion-graph"])
+            .arguments(["licenses", "bans", "sources"])
+            .status()?;
+    }
+    Ok(())
 }
 
 const USAGE: &str = "\
@@ -95,13 +107,16 @@ cargo xtask WORD
   clippy                 no warnings, every target of the workspace
   doc                    the documentation builds without warnings
   layers                 dependencies and `unsafe` are as ARCHITECTURE.md lists them
+  contract               every numbered item of the contract has a test that names it
   loom [--full]          the models of the lock-free structures
   fuzz-smoke             every committed fuzzing input is replayed
   interop                the matrix against the real libzmq, shown and in target/interop-*.md
   conformance [FILTER]   libzmq's own test programs on our library; --library PATH: on that one
+  bindings [NAME ...]    the suites of pyzmq, CZMQ and cppzmq on our library
   install --prefix DIR [--destdir DIR] [--libdir lib]
-                         the C libraries, headers, pkg-config and CMake files; --debug: unoptimized
-  deb                    a Debian package in place of libzmq5 and libzmq3-dev
+                         the C libraries, headers, pkg-config and CMake files; --debug: unoptimized; --built DIR:
+                         what is there already
+  deb [--built DIR]      a Debian package in place of libzmq5 and libzmq3-dev; --built DIR: of what is there
   deny                   licences and sources of dependencies (skipped without cargo-deny)
   duplicates             no dependency is there in two versions
   setup [--unpack]       installs what the tests need; --unpack: into target/, as without root

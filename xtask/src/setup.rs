@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the tests need beside Rust: the real libzmq in two versions, and pyzmq.
+//! What the tests need beside Rust: the real libzmq in three versions, and pyzmq (`python`).
 //!
 //! As root the Debian packages are installed; otherwise they are unpacked into
 //! `target/sysroot`. What is there already costs no network.
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::run::{Run, cargo, found_on_path};
-use crate::workspace;
+use crate::{python, workspace};
 
 /// The word `setup`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -26,10 +26,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 /// Sees to everything and says what could not be had; how many things that are.
 pub(crate) fn everything(unpack: bool) -> usize {
-    let steps: [(&str, &dyn Fn() -> Result<String>); 3] = [
+    let steps: [(&str, &dyn Fn() -> Result<String>); 6] = [
         ("Debian packages", &|| debian(unpack)),
-        ("pyzmq", &pyzmq),
+        ("pyzmq", &python::wheel),
         ("libzmq 4.3.5", &built_libzmq),
+        ("libzmq 4.1.6", &python::old_libzmq),
+        ("pyzmq's Cython back end on ours", &|| {
+            python::on_ours("cython")
+        }),
+        ("pyzmq's cffi back end on ours", &|| python::on_ours("cffi")),
     ];
     let mut missing = 0;
     for (name, step) in steps {
@@ -170,58 +175,8 @@ fn is_installed(package: &str) -> bool {
     .is_some_and(|text| text.starts_with("installed"))
 }
 
-fn is_root() -> Result<bool> {
+pub(crate) fn is_root() -> Result<bool> {
     Ok(Run::new("id", ["-u"]).output()?.trim() == "0")
-}
-
-/// pyzmq as PyPI has it (with a libzmq of its own), for the `python3` on the path.
-fn pyzmq() -> Result<String> {
-    if !found_on_path("python3") {
-        return Ok("not needed, no python3 here".to_owned());
-    }
-    let folder = workspace::target().join("pyenv");
-    if imports(&folder) {
-        return Ok(format!("in {}", folder.display()));
-    }
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?; // of another Python, or half there
-    }
-    if !Run::new("python3", ["-m", "pip", "--version"]).succeeds() && is_root()? {
-        Run::new("apt-get", ["install", "--yes", "--quiet", "python3-pip"]).status()?;
-    }
-    Run::new(
-        "python3",
-        [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ],
-    )
-    .arguments(["--no-input", "--root-user-action=ignore", "--target"])
-    .arguments([&folder])
-    .arguments([PYZMQ])
-    .status()?;
-    ensure!(
-        imports(&folder),
-        "{PYZMQ} is installed but cannot be imported"
-    );
-    Ok(format!("into {}", folder.display()))
-}
-
-fn imports(folder: &Path) -> bool {
-    // From the folder itself, so that no other pyzmq answers.
-    Run::new(
-        "python3",
-        [
-            "-c",
-            "import zmq.backend, sys; sys.exit(not zmq.__file__.startswith(sys.argv[1]))",
-        ],
-    )
-    .arguments([folder])
-    .environment("PYTHONPATH", folder)
-    .succeeds()
 }
 
 /// Built by the interop crate, which knows where the sources are.
@@ -242,14 +197,25 @@ fn built_libzmq() -> Result<String> {
     Ok(PathBuf::from(path).display().to_string())
 }
 
-/// The real libzmq with its header, its Python binding, the event loops that go with that, and what
-/// the sources of libzmq's own tests include.
-const DEBIAN: [&str; 6] = [
+/// The real libzmq with its header, its Python binding, the event loops that go with that, what the
+/// sources of libzmq and of its tests include, Kerberos for GSSAPI, JeroMQ (for a Java that may be
+/// there), what C programs are built and checked with, and what several hosts on one machine are made
+/// and watched with.
+const DEBIAN: [&str; 16] = [
     "libzmq5",
     "libzmq3-dev",
     "libsodium-dev",
+    "libkrb5-dev",
+    "krb5-kdc",
+    "krb5-admin-server",
+    "krb5-user",
     "python3-zmq",
     "python3-gevent",
     "python3-tornado",
+    "libjeromq-java",
+    "cmake",
+    "valgrind",
+    "iproute2",
+    "nftables",
+    "tshark",
 ];
-const PYZMQ: &str = "pyzmq>=26,<28";

@@ -41,11 +41,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         tests = tests.arguments(["--", "--include-ignored"]);
     }
     counts.add(count("tests", tests)?);
+    if arguments.filter.is_none() {
+        counts.add(with_poll(arguments.full)?);
+    }
     if arguments.full {
         counts.add(loom(true)?);
     }
     println!("\n{}", counts.line());
     counts.verdict()
+}
+
+/// The engine on poll(2), the base for systems without epoll; all of its tests if `full`.
+fn with_poll(full: bool) -> Result<Counts> {
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let mut tests = cargo(["test", "--package", "ferromq-engine", "--no-fail-fast"])
+        .environment("RUSTFLAGS", format!("{flags} --cfg zmq_force_poll"))
+        .environment("CARGO_TARGET_DIR", workspace::target().join("poll"));
+    if !full {
+        tests = tests.arguments(["--test", "first_light", "--test", "all_types"]);
+    }
+    count("poll(2)", tests)
 }
 
 /// The word `loom`, whose models have a build of their own.
@@ -67,6 +82,7 @@ pub(crate) fn interop() -> Result<()> {
     let tables = [
         "interop-harness.md",
         "interop-matrix.md",
+        "interop-old.md",
         "interop-inproc.md",
     ];
     let tables = tables.map(|name| workspace::target().join(name));
@@ -96,6 +112,12 @@ fn count(name: &str, tests: Run) -> Result<Counts> {
             "  {:>4} {:>3} {:>3}  {binary}",
             counts.passed, counts.failed, counts.skipped
         );
+    }
+    for why in &summary.skips {
+        println!("  SKIPPED: {why}");
+    }
+    for line in &summary.failures {
+        println!("  {line}");
     }
     let mut counts = summary.counts();
     if !succeeded && counts.failed == 0 {
@@ -145,11 +167,24 @@ impl Counts {
 struct Summary {
     binaries: Vec<(String, Counts)>,
     running: Option<String>,
+    /// What the tests that failed had to say, once more at the end where it is found.
+    failures: Vec<String>,
+    failing: bool,
+    /// Why tests did nothing, which the harness counts as passed.
+    skips: Vec<String>,
 }
 
 impl Summary {
     fn line(&mut self, line: &str) {
+        self.failing |= line.starts_with("---- ");
+        self.failing &= line != "failures:";
+        if self.failing && !line.is_empty() {
+            self.failures.push(line.to_owned());
+        }
         let trimmed = line.trim_start();
+        if let Some((_, why)) = line.split_once("SKIPPED: ") {
+            self.skips.push(why.to_owned());
+        }
         if let Some(name) = trimmed
             .strip_prefix("Running ")
             .filter(|_| line.starts_with(' '))
@@ -168,6 +203,8 @@ impl Summary {
         for (_, counts) in &self.binaries {
             sum.add(*counts);
         }
+        sum.skipped += self.skips.len();
+        sum.passed = sum.passed.saturating_sub(self.skips.len());
         sum
     }
 }
@@ -196,15 +233,22 @@ mod tests {
         for line in [
             "     Running unittests src/lib.rs (target/debug/deps/a-1)",
             "test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished",
+            "test b ... SKIPPED: no network here",
             "   Doc-tests a",
             "test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; in",
             "Running away is not a binary",
+            "---- tests::a stdout ----",
+            "because",
+            "",
+            "failures:",
+            "    tests::a",
         ] {
             summary.line(line);
         }
         assert_eq!(summary.binaries.len(), 2);
         assert_eq!(summary.binaries[1].0, "Doc-tests a");
-        assert_eq!(summary.counts().line(), "6 passed, 3 failed, 2 skipped");
+        assert_eq!(summary.failures, ["---- tests::a stdout ----", "because"]);
+        assert_eq!(summary.counts().line(), "5 passed, 3 failed, 3 skipped");
     }
 
     #[test]

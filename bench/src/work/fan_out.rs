@@ -33,7 +33,7 @@ pub(super) fn subscribe<C: Context>(context: &C, task: &Task, company: &Company)
     let mut sockets = Vec::new();
     for _ in 0..task.extent {
         let mut socket = context.socket(Kind::Sub)?;
-        socket.subscribe_all()?;
+        socket.subscribe(b"")?;
         socket.connect(&endpoint)?;
         sockets.push(socket);
     }

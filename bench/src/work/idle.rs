@@ -79,22 +79,28 @@ pub(super) fn connect(task: &Task, company: &Company) -> Outcome<()> {
     company.hear()?;
     let mut peers = Vec::new();
     for _ in 0..task.extent {
-        let mut peer = TcpStream::connect(address)?;
-        peer.write_all(&greeting())?;
-        let mut answer = [0; 64];
-        peer.read_exact(&mut answer)?;
-        peer.write_all(READY)?;
-        let mut header = [0; 2];
-        peer.read_exact(&mut header)?;
-        let mut command = vec![0; usize::from(header[1])];
-        peer.read_exact(&mut command)?;
-        if header[0] != 4 || !command.starts_with(b"\x05READY") {
-            return Err(Failure::new("the handshake failed"));
-        }
-        peers.push(peer);
+        peers.push(meet(address, "PUSH")?);
     }
     company.tell("go")?;
     company.hear().map(drop)
+}
+
+/// A connection to this address, as a socket of this type would make it.
+pub(super) fn meet(address: &str, socket_type: &str) -> Outcome<TcpStream> {
+    let mut peer = TcpStream::connect(address)?;
+    peer.set_nodelay(true)?;
+    peer.write_all(&greeting())?;
+    let mut answer = [0; 64];
+    peer.read_exact(&mut answer)?;
+    peer.write_all(&ready(socket_type)?)?;
+    let mut header = [0; 2];
+    peer.read_exact(&mut header)?;
+    let mut command = vec![0; usize::from(header[1])];
+    peer.read_exact(&mut command)?;
+    if header[0] != 4 || !command.starts_with(b"\x05READY") {
+        return Err(Failure::new("the handshake failed"));
+    }
+    Ok(peer)
 }
 
 /// ZMTP 3.1, NULL.
@@ -108,7 +114,12 @@ fn greeting() -> [u8; 64] {
     greeting
 }
 
-const READY: &[u8] = b"\x04\x1a\x05READY\x0bSocket-Type\0\0\0\x04PUSH";
+fn ready(socket_type: &str) -> Outcome<Vec<u8>> {
+    let mut body = b"\x05READY\x0bSocket-Type\0\0\0".to_vec();
+    body.push(u8::try_from(socket_type.len())?);
+    body.extend(socket_type.as_bytes());
+    Ok([&[4, u8::try_from(body.len())?], &body[..]].concat())
+}
 
 /// Blocked nearly all the time.
 pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {

@@ -7,12 +7,26 @@
 //! 3. `round_trip`: REQ and REP
 //! 4. `burst`: a few messages after silence
 //! 5. `idle`: what costs when nothing happens
+//! 6. `crowd`: an echo over many connections, to clients without any library
+//! 7. `dealers`: the same, to DEALERs
+//! 8. `topics`: many subscriptions
+//! 9. `handshakes`: connections that come and go
+//! 10. `multicast`: PUB and SUB, RADIO and DISH through a group
+//! 11. `secured`: CURVE, and what its primitives cost alone
+//! 12. `bare`: packets over IP without any library
 
+mod bare;
 mod burst;
+mod crowd;
+mod dealers;
 mod fan_out;
+mod handshakes;
 mod idle;
+mod multicast;
 mod round_trip;
+mod secured;
 mod throughput;
+mod topics;
 
 use std::process;
 use std::time::Duration;
@@ -34,6 +48,11 @@ pub fn first<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome
         Work::Idle => idle::gather(context, task, company),
         Work::Memory => idle::hold(context, task, company),
         Work::Blocked => idle::receive(context, task, company),
+        Work::Handshakes => handshakes::welcome(context, task, company),
+        Work::Echo | Work::EchoInTurn | Work::BareEcho => crowd::echo(context, task, company),
+        Work::Topics => topics::publish(context, task, company),
+        Work::Multicast | Work::Datagrams => multicast::receive(context, task, company),
+        Work::Bare => bare::receive(task, company),
     }
 }
 
@@ -47,6 +66,13 @@ pub fn second<C: Context>(context: &C, task: &Task, company: &Company) -> Outcom
         Work::Idle => idle::keep_still(context, task, company),
         Work::Memory => idle::connect(task, company),
         Work::Blocked => idle::send(context, task, company),
+        Work::Handshakes => handshakes::come(context, task, company),
+        Work::Echo => dealers::ask(context, task, company),
+        Work::EchoInTurn => dealers::ask_in_turn(context, task, company),
+        Work::BareEcho => crowd::ask(task, company),
+        Work::Topics => topics::subscribe(context, task, company),
+        Work::Multicast | Work::Datagrams => multicast::publish(context, task, company),
+        Work::Bare => bare::send(task, company),
     }
 }
 
@@ -56,9 +82,19 @@ fn bind(socket: &mut impl Socket, task: &Task, company: &Company) -> Outcome<()>
         Transport::Tcp => "tcp://127.0.0.1:*".to_owned(),
         Transport::Ipc => format!("ipc://@ferromq-bench-{}", process::id()),
         Transport::Inproc => "inproc://bench".to_owned(),
+        Transport::Epgm | Transport::Pgm => group(task).to_owned(),
+        Transport::Udp => UDP_GROUP.to_owned(),
     };
     let bound = socket.bind(&wildcard)?;
     company.tell(&bound)
+}
+
+/// Where publishers and subscribers meet.
+fn group(task: &Task) -> &'static str {
+    match task.transport {
+        Transport::Pgm => PGM_GROUP,
+        _ => EPGM_GROUP,
+    }
 }
 
 /// Connects where the other half has bound.
@@ -113,5 +149,10 @@ fn histogram() -> Outcome<Histogram<u64>> {
 const END: &str = "end";
 /// From this size on, messages instead of buffers.
 const LARGE: usize = 16 << 10;
+/// Both hosts have an interface of this name.
+const EPGM_GROUP: &str = "epgm://eth0;239.192.0.1:5555";
+const PGM_GROUP: &str = "pgm://eth0;239.192.0.1:5555";
+/// The same for plain datagrams.
+const UDP_GROUP: &str = "udp://eth0;239.192.0.2:5556";
 /// Before a burst.
 const SILENCE: Duration = Duration::from_millis(3);

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{END, LARGE, bind, check, connect, put};
+use super::{END, LARGE, bind, check, connect, put, secured};
 use crate::Outcome;
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
@@ -11,6 +11,9 @@ use crate::workload::Task;
 
 pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     let mut socket = context.socket(Kind::Pull)?;
+    if task.secured {
+        secured::serve(&mut socket)?;
+    }
     bind(&mut socket, task, company)?;
     let mut buffer = vec![0; task.size];
     let mut take = |sequence| {
@@ -28,23 +31,31 @@ pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -
     let seconds = begin.elapsed().as_secs_f64();
     company.tell(END)?;
     company.result("rate", (task.count - 1) as f64 / seconds)?;
-    company.result("seconds", seconds)
+    company.result("seconds", seconds)?;
+    if task.secured {
+        company.result("opening", secured::opening(task.size))?;
+    }
+    Ok(())
 }
 
 pub(super) fn send<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     let mut socket = context.socket(Kind::Push)?;
+    if task.secured {
+        secured::ask(&mut socket)?;
+    }
     connect(&mut socket, company)?;
     let mut buffer = vec![0x5a; task.size];
     for sequence in 0..task.count {
         if task.size >= LARGE {
-            socket.send_message(task.size, |bytes| {
-                bytes.fill(0x5a);
-                put(bytes, 0, sequence);
-            })?;
+            socket.send_message(task.size, 0x5a, |bytes| put(bytes, 0, sequence))?;
         } else {
             put(&mut buffer, 0, sequence);
             socket.send(&buffer)?;
         }
     }
-    company.hear().map(drop)
+    company.hear()?;
+    if task.secured {
+        company.result("sealing", secured::sealing(task.size))?;
+    }
+    Ok(())
 }

@@ -98,7 +98,7 @@ fn socket_type(name: &str) -> Result<SocketType, String> {
     SocketType::from_name(&name.to_uppercase()).ok_or_else(|| "no such socket type".to_owned())
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

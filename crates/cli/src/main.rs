@@ -5,10 +5,12 @@
 //! 2. `ferromq bench`: all in the `ferromq-bench` crate
 //! 3. [`cat`]: `send` and `recv`
 //! 4. [`options`]: the table of socket options
+//! 5. [`keygen`]: keys of CURVE, hashes of passwords
 #![forbid(unsafe_code)]
 
 mod cat;
 mod demo;
+mod keygen;
 mod options;
 
 use std::error::Error;
@@ -38,6 +40,10 @@ enum Command {
     Recv(cat::Arguments),
     /// List the socket options.
     Options,
+    /// Make a pair of CURVE keys.
+    Keygen(keygen::Keygen),
+    /// Hash a password, read from the standard input, for an allow list.
+    Passwd(keygen::Passwd),
     /// A process of the demo.
     #[command(hide = true, name = demo::ROLE_COMMAND)]
     DemoRole {
@@ -65,6 +71,8 @@ fn execute(command: &Command) -> Outcome<()> {
         Command::Send(arguments) => cat::send(arguments),
         Command::Recv(arguments) => cat::recv(arguments),
         Command::Options => options::print(),
+        Command::Keygen(arguments) => keygen::keygen(arguments),
+        Command::Passwd(arguments) => keygen::passwd(arguments),
         Command::DemoRole { arguments } => demo::role(arguments),
     }
 }

@@ -5,10 +5,14 @@
 //! The queues hold ZMTP frames all the same. On the way out the pump has them encoded, on the way in
 //! whoever reads has them decoded.
 
+use std::cell::Cell;
+use std::io;
+
 use ferromq_message::frame;
-use ferromq_pipe::FillFault;
+use ferromq_os::stream::Stream;
+use ferromq_pipe::{Assembly, BEGINNING, FillFault};
 use ferromq_zmtp::handshake::Fault;
-use ferromq_zmtp::transcode::{Decoder, Encoder, Transcoder};
+use ferromq_zmtp::transcode::{Decoder, Encoder, Opened, Transcoder, spare};
 
 /// Most plain bytes that become one message: libzmq reads so many at once, and programs know it.
 pub(crate) const MOST_READ: usize = 8192;
@@ -40,6 +44,9 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// Takes a piece of our stream of frames.
     pub(crate) fn feed(&mut self, frames: &[u8]) -> Result<(), Fault> {
+        if self.wire.capacity() == 0 {
+            self.wire = spare::take();
+        }
         self.encoder.encode(frames, &mut self.wire)
     }
 
@@ -53,8 +60,7 @@ impl Outlet {
         self.sent += bytes;
         if self.sent >= self.wire.len() {
             self.sent = 0;
-            self.wire.clear();
-            self.wire.shrink_to(KEPT);
+            spare::give(&mut self.wire);
         }
     }
 
@@ -69,30 +75,107 @@ impl Outlet {
 pub(crate) struct Inlet {
     decoder: Box<dyn Decoder>,
     frames: Vec<u8>,
-    /// Where the application reads to.
-    pub(crate) wire: Vec<u8>,
+    /// A large record that is read to where it will stay.
+    large: Option<Assembly>,
+    /// The record before was a large one.
+    was_large: bool,
+    /// Most bytes to read at once.
+    most: usize,
 }
 
+/// What has been decoded.
+pub(crate) enum Decoded<'a> {
+    /// Frames, each whole.
+    Frames(&'a [u8]),
+    /// A large one.
+    Large(Opened),
+}
+
+/// Who takes what has been decoded.
+type Taker<'a> = &'a mut dyn FnMut(Decoded<'_>) -> Result<(), FillFault>;
+
 impl Inlet {
-    /// The frames in what was read.
-    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<&[u8], Fault> {
-        self.frames.clear();
-        self.frames.shrink_to(KEPT);
-        self.decoder.decode(bytes, &mut self.frames)?;
-        Ok(&self.frames)
+    /// Reads once and decodes; `cut` says how much may be read. Returns how much was read and offered.
+    pub(crate) fn read(
+        &mut self,
+        stream: &Stream,
+        cut: impl FnOnce(usize) -> usize,
+        take: Taker<'_>,
+    ) -> Result<io::Result<(usize, usize)>, Breach> {
+        with_room(|room| {
+            let Some(large) = &mut self.large else {
+                // Behind one large record there is often another: its beginning is enough.
+                let most = if std::mem::take(&mut self.was_large) {
+                    BEGINNING
+                } else {
+                    self.most
+                };
+                let offered = cut(most);
+                return match stream.recv(&mut room[..offered]) {
+                    Ok(read) => self
+                        .decode(&room[..read], take)
+                        .map(|()| Ok((read, offered))),
+                    Err(error) => Ok(Err(error)),
+                };
+            };
+            let missing = large.missing();
+            let came = large.read(stream, cut, &mut room[..BEGINNING])?;
+            if let Ok((read, _)) = &came {
+                self.decode(&room[..read.saturating_sub(missing)], take)?;
+            }
+            Ok(came)
+        })
     }
 
-    /// How many bytes to read at once: more if the last read was full.
-    pub(crate) fn adapt(&mut self, read: usize) {
-        let now = self.wire.len();
-        let next = if read == now { now * 4 } else { READ_FIRST };
-        self.wire.resize(next.clamp(READ_FIRST, READ_MOST), 0);
-        self.wire.shrink_to(KEPT);
+    /// Decodes what was read: nothing, at first, for a decoder that has frames of its own to begin with.
+    pub(crate) fn decode(&mut self, mut bytes: &[u8], take: Taker<'_>) -> Result<(), Breach> {
+        if let Some(large) = &mut self.large {
+            bytes = large.extend(bytes)?;
+            let Some(whole) = self.large.take_if(|large| large.missing() == 0) else {
+                return Ok(());
+            };
+            self.was_large = true;
+            let opened = self
+                .decoder
+                .open(whole.into_body())
+                .map_err(Breach::Traffic)?;
+            take(Decoded::Large(opened))?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+        }
+        self.frames.clear();
+        if self.frames.capacity() == 0 {
+            self.frames = spare::take();
+        }
+        self.decoder
+            .decode(bytes, &mut self.frames)
+            .map_err(Breach::Traffic)?;
+        take(Decoded::Frames(&self.frames))?;
+        spare::give(&mut self.frames);
+        if let Some(mut begun) = self.decoder.take_begun() {
+            self.large = Some(Assembly::begin(0, begun.len, &begun.beginning)?);
+            spare::give(&mut begun.beginning);
+        }
+        Ok(())
     }
+}
+
+/// Room to read into, which every connection of this thread uses in turn.
+fn with_room<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    thread_local! {
+        static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    // At the end of the thread there is none any more.
+    let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
+    room.resize(READ_MOST, 0);
+    let done = work(&mut room);
+    ROOM.try_with(|place| place.set(room)).ok();
+    done
 }
 
 /// Both ways of a connection.
-pub(crate) fn ways(transcoder: Transcoder) -> (Outlet, Inlet) {
+pub(crate) fn ways(transcoder: Transcoder, raw: bool) -> (Outlet, Inlet) {
     let outlet = Outlet {
         encoder: transcoder.encoder,
         wire: Vec::new(),
@@ -101,7 +184,9 @@ pub(crate) fn ways(transcoder: Transcoder) -> (Outlet, Inlet) {
     let inlet = Inlet {
         decoder: transcoder.decoder,
         frames: Vec::new(),
-        wire: vec![0; READ_FIRST],
+        large: None,
+        was_large: false,
+        most: if raw { MOST_READ } else { READ_MOST },
     };
     (outlet, inlet)
 }
@@ -171,14 +256,12 @@ impl Decoder for Framer {
     }
 }
 
-/// What buffers may keep while nothing is in them.
-const KEPT: usize = 1 << 16;
-const READ_FIRST: usize = 1 << 12;
+/// Most bytes that are read at once of what has to be decoded.
 const READ_MOST: usize = 1 << 18;
 
 #[cfg(test)]
 mod tests {
-    use super::{frame, plain, ways};
+    use super::{Decoded, frame, plain, ways};
 
     #[test]
     fn headers_go_wherever_the_pieces_end() {
@@ -190,7 +273,7 @@ mod tests {
             stream.extend_from_slice(body);
         }
         for size in [1, 2, 3, 7, 300, stream.len()] {
-            let (mut outlet, _inlet) = ways(plain());
+            let (mut outlet, _inlet) = ways(plain(), true);
             for piece in stream.chunks(size) {
                 outlet.feed(piece).unwrap();
             }
@@ -202,8 +285,17 @@ mod tests {
 
     #[test]
     fn a_read_is_a_message() {
-        let (_outlet, mut inlet) = ways(plain());
-        assert_eq!(inlet.decode(b"ab").unwrap(), b"\0\x02ab");
-        assert_eq!(inlet.decode(b"").unwrap(), b"");
+        let (_outlet, mut inlet) = ways(plain(), true);
+        let mut all = Vec::new();
+        for read in [&b"ab"[..], b"", b"c"] {
+            let mut take = |decoded: Decoded<'_>| {
+                if let Decoded::Frames(frames) = decoded {
+                    all.extend_from_slice(frames);
+                }
+                Ok(())
+            };
+            inlet.decode(read, &mut take).unwrap();
+        }
+        assert_eq!(all, b"\0\x02ab\0\x01c");
     }
 }

@@ -4,15 +4,18 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use ferromq_os::stream::Stream;
 use ferromq_pipe::{Peer, Pipe};
 use ferromq_vocabulary::SocketOptions;
-use ferromq_zmtp::zap::Verdict;
+use ferromq_zmtp::mechanism::gssapi::Negotiated;
+use ferromq_zmtp::zap::{Status, Verdict};
 
 use crate::coding::Breach;
 use crate::connection::Connection;
+use crate::io::station::Station;
 use crate::shared::SocketShared;
 use crate::transport::inproc::Tie;
 use crate::transport::{Bound, Target};
@@ -53,6 +56,8 @@ pub(crate) enum Order {
         options: Arc<SocketOptions>,
         target: Box<Target>,
     },
+    /// Look after a transport of datagrams.
+    Carry { station: Box<Station> },
     /// The addresses of a name, or why there are none.
     Resolved {
         id: u64,
@@ -78,12 +83,14 @@ pub(crate) enum Order {
         stream: Box<Stream>,
         granted: bool,
     },
-    /// What an authenticator says of a peer whose handshake waits for it.
-    Judged {
+    /// What a handshake has been waiting for.
+    Found {
         id: u64,
-        question: u64,
-        verdict: Verdict,
+        errand: u64,
+        finding: Finding,
     },
+    /// Look from time to time at what a socket holds back.
+    Hold { socket: Arc<SocketShared> },
     /// Much has been read at once by an application that may take its time.
     Watch { socket: u64 },
     /// Read for a socket whose application waits for something else.
@@ -93,11 +100,34 @@ pub(crate) enum Order {
     /// Deliver what is queued, then end the connection.
     Close { id: u64, linger: Linger },
     /// Stop accepting, and close what has been accepted.
-    Unlisten { id: u64, linger: Linger },
+    Unlisten {
+        id: u64,
+        linger: Linger,
+        /// Dropped when it has been done.
+        done: Sender<()>,
+    },
     /// Close everything that belongs to a socket.
     CloseSocket { socket: u64, linger: Linger },
     /// End the thread.
     Stop,
+}
+
+/// What has been found out for a handshake.
+#[derive(Debug)]
+pub(crate) enum Finding {
+    /// Whether the peer is who it says.
+    Judged(Verdict),
+    /// Whether it may stay.
+    Admitted(Status),
+    /// The next step of a security context.
+    Negotiated(Box<Negotiated>),
+    /// There was no thread to find out.
+    NoThread,
+}
+
+impl Finding {
+    /// Nobody is to be asked.
+    pub(crate) const NOBODY: Self = Self::Judged(Verdict::NoHandler);
 }
 
 /// From an I/O thread, or another socket of the process, to a socket.
@@ -116,10 +146,27 @@ pub(crate) enum News {
     Readable { id: u64 },
     /// A full queue has room.
     Writable { id: u64 },
-    /// The pipe's connection is lost; another one will follow.
-    Hiccup { id: u64 },
     /// The pipe's connection has ended for good.
     Ended { id: u64 },
     /// A peer in this process has closed, or its limits have changed.
     CheckTies,
+}
+
+impl News {
+    /// A peer has come, over this connection.
+    pub(crate) fn is_attach_of(&self, id: u64) -> bool {
+        matches!(self, Self::Attach { connection, .. } if connection.id == id)
+    }
+
+    /// It concerns this connection alone.
+    pub(crate) fn is_about(&self, connection: u64) -> bool {
+        match self {
+            Self::Attach { .. } => self.is_attach_of(connection),
+            Self::Ready { id, .. }
+            | Self::Readable { id }
+            | Self::Writable { id }
+            | Self::Ended { id } => *id == connection,
+            Self::AttachInproc { .. } | Self::CheckTies => false,
+        }
+    }
 }

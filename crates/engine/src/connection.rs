@@ -10,6 +10,8 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ferromq_message::frame;
+use ferromq_os::clock::{ticks, ticks_per_us};
 use ferromq_os::stream::Stream;
 use ferromq_os::thread::yield_now;
 use ferromq_pipe::{Arming, Drain, Fill, Finished, Guard, SLICES, TryLock};
@@ -17,7 +19,8 @@ use ferromq_pipe::{Arming, Drain, Fill, Finished, Guard, SLICES, TryLock};
 use crate::coding::{self, Breach, Inlet, Outlet};
 use crate::io::IoHandle;
 use crate::policy::{Dice, Policy};
-use crate::tuning::VISIT_BYTES;
+use crate::tuning::{ATTENDED_US, BATCH_BYTES, PONGS_MOST, VISIT_BYTES, batches_at_once};
+use ferromq_zmtp::command;
 use ferromq_zmtp::transcode::Transcoder;
 
 /// A connection's way out, under its lock.
@@ -30,7 +33,7 @@ pub(crate) struct Tx {
     control: Vec<u8>,
     control_sent: usize,
     /// What the peer speaks, if it is not ZMTP 3 in the clear.
-    outlet: Option<Outlet>,
+    outlet: Option<Box<Outlet>>,
 }
 
 /// A connection's way in, under its lock.
@@ -42,7 +45,16 @@ pub(crate) struct Rx {
     /// The I/O thread has been told that the connection has ended.
     pub(crate) ended: bool,
     /// What the peer speaks, if it is not ZMTP 3 in the clear.
-    pub(crate) inlet: Option<Inlet>,
+    pub(crate) inlet: Option<Box<Inlet>>,
+}
+
+/// How much a pump is to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything there is.
+    All,
+    /// Full batches, once there is one: the rest may wait for more.
+    Batches,
 }
 
 /// How a pump ended.
@@ -74,10 +86,18 @@ pub(crate) struct Connection {
     lane_waiting: AtomicBool,
     /// Writes the application has made, for the I/O thread to see that it looks after itself.
     pub(crate) app_flushes: AtomicU32,
+    /// When that was last, in ticks of the clock.
+    flushed_at: AtomicU64,
+    /// The application itself waits for the kernel to take more.
+    pub(crate) waits_for_room: AtomicBool,
     /// The I/O thread has stopped reading: the queue is at the high-water mark.
     pub(crate) stalled: AtomicBool,
+    /// Nothing will come before a timer of the I/O thread: who waits for input need not look for it again and again.
+    pub(crate) rests: AtomicBool,
     /// News of fresh input are on their way to the application.
     pub(crate) announced: AtomicBool,
+    /// The peer has gone; what is left is read by whoever has room for it. Its end comes without another edge.
+    pub(crate) trailing: AtomicBool,
     /// The application knows of input in the kernel and has not read it: no edge will tell the
     /// I/O thread, should the application stay away.
     pub(crate) unread: AtomicBool,
@@ -94,9 +114,15 @@ pub(crate) struct Connection {
     dice: Dice,
     /// Plain bytes instead of frames.
     pub(crate) raw: bool,
+    /// Its bytes travel in datagrams: only the I/O thread moves them.
+    pub(crate) carried: bool,
     /// Most bytes to read, and to write, at once.
-    read_most: usize,
-    write_most: usize,
+    read_most: u32,
+    write_most: u32,
+    /// Whole segments of about [`BATCH_BYTES`].
+    least_batch: AtomicU32,
+    /// How many bytes are best written at once: see [`batches_at_once`].
+    batch: AtomicU32,
 }
 
 impl Drop for Connection {
@@ -119,6 +145,7 @@ impl Connection {
     ) -> Self {
         Self {
             raw,
+            carried: false,
             id,
             io,
             tx: TryLock::new(Tx {
@@ -139,8 +166,12 @@ impl Connection {
             lane: Mutex::new(Vec::new()),
             lane_waiting: AtomicBool::new(false),
             app_flushes: AtomicU32::new(0),
+            flushed_at: AtomicU64::new(0),
+            waits_for_room: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            rests: AtomicBool::new(false),
             announced: AtomicBool::new(false),
+            trailing: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
             receive_limit: AtomicU64::new(receive_limit),
@@ -148,13 +179,50 @@ impl Connection {
             subscribes_by_command: AtomicBool::new(true),
             undelivered,
             dice: Dice::new(policy, id),
-            read_most: usize::MAX,
-            write_most: usize::MAX,
+            read_most: u32::MAX,
+            write_most: u32::MAX,
+            least_batch: AtomicU32::new(BATCH_BYTES),
+            batch: AtomicU32::new(BATCH_BYTES),
         }
     }
 
+    /// The application has written, or tried to.
+    pub(crate) fn note_flush(&self, now: u64) {
+        let flushes = self.app_flushes.load(Relaxed);
+        self.app_flushes.store(flushes.wrapping_add(1), Relaxed);
+        self.flushed_at.store(now, Relaxed);
+    }
+
+    /// Whether the application is writing just now: the I/O thread would only be in its way.
+    pub(crate) fn is_attended(&self) -> bool {
+        let since = ticks().wrapping_sub(self.flushed_at.load(Relaxed));
+        self.waits_for_room.load(Relaxed) || since < ATTENDED_US * ticks_per_us()
+    }
+
+    /// The application leaves it to the I/O thread; whether that may have left it to the application.
+    pub(crate) fn leave(&self) -> bool {
+        let was_attended = self.is_attended();
+        self.flushed_at.store(0, Relaxed);
+        was_attended
+    }
+
+    /// How many bytes are best written at once.
+    #[inline(always)]
+    pub(crate) fn batch(&self) -> usize {
+        self.batch.load(Relaxed) as usize
+    }
+
+    /// The messages have this size in the mean; how many of their bytes are best written at once.
+    pub(crate) fn choose_batch(&self, mean: u64) -> u64 {
+        let batch = self.least_batch.load(Relaxed) * batches_at_once(mean);
+        if batch != self.batch.load(Relaxed) {
+            self.batch.store(batch, Relaxed);
+        }
+        u64::from(batch)
+    }
+
     /// Limits what is read, and written, at once.
-    pub(crate) fn limit_batches(&mut self, read_most: usize, write_most: usize) {
+    pub(crate) fn limit_batches(&mut self, read_most: u32, write_most: u32) {
         self.read_most = read_most;
         self.write_most = write_most;
     }
@@ -193,6 +261,16 @@ impl Connection {
         self.lane_waiting.store(true, SeqCst);
     }
 
+    /// Answers a PING, as [`post_control`](Self::post_control) does; not if the peer lets answers
+    /// pile up.
+    pub(crate) fn post_pong(&self, context: &[u8]) {
+        self.post_control(|lane| {
+            if lane.len() < PONGS_MOST {
+                command::pong(context, lane);
+            }
+        });
+    }
+
     /// Whether there is something to write, as far as can be seen with the lock held.
     pub(crate) fn has_output(&self, tx: &Tx) -> bool {
         tx.control_sent < tx.control.len()
@@ -209,15 +287,15 @@ impl Connection {
         self.lane_waiting.load(Acquire)
     }
 
-    /// Writes until nothing is left or the kernel takes no more.
-    pub(crate) fn pump(&self, tx: &mut Tx) -> Pumped {
+    /// Writes until nothing is left, or too little, or the kernel takes no more.
+    pub(crate) fn pump(&self, tx: &mut Tx, extent: Extent) -> Pumped {
         let Some(stream) = tx.stream.clone() else {
             return Pumped::Offline;
         };
         if tx.outlet.is_some() {
             return self.pump_coded(tx, &stream);
         }
-        let mut moved = 0;
+        let (mut moved, batch) = (0, self.batch());
         loop {
             if tx.drain.is_at_boundary() || tx.control_sent < tx.control.len() {
                 match self.pump_control(tx, &stream) {
@@ -226,7 +304,7 @@ impl Connection {
                 }
             }
             let mut pieces = [IoSlice::new(&[]); SLICES];
-            let (count, bytes) = tx.drain.slices(&mut pieces);
+            let (count, bytes) = tx.drain.slices(&mut pieces, batch);
             if bytes == 0 {
                 self.blocked.store(false, Relaxed);
                 return if self.lane_waiting.load(Acquire) {
@@ -234,6 +312,10 @@ impl Connection {
                 } else {
                     Pumped::Drained
                 };
+            }
+            if extent == Extent::Batches && moved > 0 && bytes < batch {
+                self.blocked.store(false, Relaxed);
+                return Pumped::Paused;
             }
             match self.write(&stream, &pieces[..count], bytes) {
                 Ok((sent, offered)) => {
@@ -259,13 +341,21 @@ impl Connection {
     /// Writes what the frames are encoded to.
     fn pump_coded(&self, tx: &mut Tx, stream: &Stream) -> Pumped {
         let mut moved = 0;
+        // Whether what is written next is followed by more: a record does not end where a segment does.
+        let mut more = false;
         loop {
             let Some(outlet) = &mut tx.outlet else {
                 return Pumped::Drained;
             };
             while !outlet.rest().is_empty() {
                 let rest = outlet.rest();
-                match stream.send(&rest[..self.dice.cut(rest.len().min(self.write_most))]) {
+                let rest = &rest[..self.dice.cut(rest.len().min(self.write_most as usize))];
+                let sent = if more {
+                    stream.send_more(rest)
+                } else {
+                    stream.send(rest)
+                };
+                match sent {
                     Ok(sent) => outlet.written(sent),
                     Err(error) => return self.not_written(&error),
                 }
@@ -278,7 +368,7 @@ impl Connection {
                 tx.control.clear();
             }
             let mut pieces = [IoSlice::new(&[]); SLICES];
-            let (count, bytes) = tx.drain.slices(&mut pieces);
+            let (count, bytes) = tx.drain.slices(&mut pieces, 0);
             if bytes == 0 && outlet.rest().is_empty() {
                 self.blocked.store(false, Relaxed);
                 return Pumped::Drained;
@@ -286,14 +376,20 @@ impl Connection {
             if moved >= VISIT_BYTES {
                 return Pumped::Paused;
             }
-            if pieces[..count]
-                .iter()
-                .any(|piece| outlet.feed(piece).is_err())
-            {
-                return Pumped::Failed;
+            let mut fed = 0;
+            for piece in &pieces[..count] {
+                if outlet.feed(piece).is_err() {
+                    return Pumped::Failed;
+                }
+                fed += piece.len();
+                // What is written while it is warm makes room for the next.
+                if outlet.rest().len() >= BATCH_BYTES as usize {
+                    break;
+                }
             }
-            tx.drain.accept(bytes);
-            moved += bytes;
+            tx.drain.accept(fed);
+            moved += fed;
+            more = fed < bytes && moved < VISIT_BYTES;
         }
     }
 
@@ -313,7 +409,7 @@ impl Connection {
         pieces: &[IoSlice<'_>],
         bytes: usize,
     ) -> io::Result<(usize, usize)> {
-        let cut = self.dice.cut(bytes.min(self.write_most));
+        let cut = self.dice.cut(bytes.min(self.write_most as usize));
         let first = &pieces[0];
         if pieces.len() > 1 && cut == bytes {
             return Ok((stream.send_vectored(pieces)?, bytes));
@@ -336,7 +432,7 @@ impl Connection {
                 continue;
             }
             let rest = &tx.control[tx.control_sent..];
-            match stream.send(&rest[..self.dice.cut(rest.len().min(self.write_most))]) {
+            match stream.send(&rest[..self.dice.cut(rest.len().min(self.write_most as usize))]) {
                 Ok(sent) => tx.control_sent += sent,
                 Err(error) => return self.not_written(&error),
             }
@@ -366,7 +462,7 @@ impl Connection {
 
     /// How much of `length` may be read at once.
     pub(crate) fn cut(&self, length: usize) -> usize {
-        self.dice.cut(length.min(self.read_most))
+        self.dice.cut(length.min(self.read_most as usize))
     }
 
     /// Counts bytes that have been read; only the holder of the lock does.
@@ -382,7 +478,10 @@ impl Connection {
 
     /// What the peer speaks from here on, if it is not ZMTP 3 in the clear.
     pub(crate) fn set_coding(&self, transcoder: Option<Transcoder>) {
-        let (outlet, inlet) = transcoder.map(coding::ways).unzip();
+        let (outlet, inlet) = transcoder
+            .map(|transcoder| coding::ways(transcoder, self.raw))
+            .map(|(outlet, inlet)| (Box::new(outlet), Box::new(inlet)))
+            .unzip();
         self.wait_tx().outlet = outlet;
         self.wait_rx().inlet = inlet;
     }
@@ -393,11 +492,16 @@ impl Connection {
         tx.control = preamble;
         tx.control_sent = 0;
         tx.stream = Some(Arc::clone(stream));
+        let segment = stream.segment_size().unwrap_or(1).min(BATCH_BYTES);
+        let batch = BATCH_BYTES - BATCH_BYTES % segment;
+        self.least_batch.store(batch, Relaxed);
+        self.batch.store(batch, Relaxed);
         self.blocked.store(false, Relaxed);
         drop(tx);
         let mut rx = self.wait_rx();
         rx.stream = Some(Arc::clone(stream));
         rx.ended = false;
+        self.trailing.store(false, Relaxed);
     }
 
     /// The connection has ended: the next one begins with the first message of which the kernel
@@ -421,6 +525,19 @@ impl Connection {
         tx.stream = None;
         self.undelivered.fetch_add(tx.drain.discard(), Relaxed);
         tx.drain.take_finished()
+    }
+
+    /// Adds a message of this side's own to what has been read. Nothing half read may lie before
+    /// it.
+    pub(crate) fn slip_in(&self, body: &[u8]) {
+        let (header, len) = frame::encode(0, body.len());
+        let mut rx = self.wait_rx();
+        for piece in [&header[..len], body] {
+            // Too large for the peer's messages, or for the memory there is: not told.
+            if rx.fill.absorb(piece, &mut |_| {}).is_err() {
+                return;
+            }
+        }
     }
 
     /// The way in of an ended connection; `again` if another one will follow on this pipe.

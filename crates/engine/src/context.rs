@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use std::time::Instant;
 use ferromq_os::event_fd::EventFd;
 use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::{clock, fence, process, thread};
+use ferromq_pipe::Stock;
 use ferromq_vocabulary::{Code, ContextOptions, SocketType};
 
 use crate::authentication::Authentication;
@@ -62,6 +63,10 @@ pub(crate) struct ContextShared {
     failed: AtomicBool,
     pub(crate) registry: Registry,
     pub(crate) authentication: Authentication,
+    /// Reads that applications have made, for the I/O threads to see that they are alive.
+    pub(crate) reads: AtomicU32,
+    /// Memory that whichever socket reads uses.
+    pub(crate) slabs: Arc<Stock>,
     /// Number of fork()s at its making: a child must leave it alone.
     born_at: u32,
 }
@@ -104,6 +109,8 @@ impl Context {
                 failed: AtomicBool::new(false),
                 registry: Registry::default(),
                 authentication: Authentication::default(),
+                reads: AtomicU32::new(0),
+                slabs: Arc::default(),
                 born_at: process::fork_generation(),
             }),
         }
@@ -220,7 +227,9 @@ impl Context {
             std::mem::take(&mut life.io),
         );
         drop(life);
+        self.shared.authentication.close();
         end_threads(threads, &io);
+        self.shared.registry.end();
         true
     }
 

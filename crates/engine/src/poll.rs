@@ -58,6 +58,15 @@ impl<'a> PollItem<'a> {
         }
     }
 
+    /// What the system has found out about a descriptor.
+    fn note(&mut self, fd: &PollFd) {
+        self.found = Readiness {
+            readable: fd.revents & PollFd::IN != 0,
+            writable: fd.revents & PollFd::OUT != 0,
+        };
+        self.error = fd.revents & (PollFd::ERR | PollFd::HUP | PollFd::NVAL) != 0;
+    }
+
     fn is_found(&self) -> bool {
         self.found.readable || self.found.writable || self.error
     }
@@ -69,8 +78,9 @@ impl<'a> PollItem<'a> {
 /// # Errors
 /// `Terminated`, `Interrupted`, those of `poll(2)`.
 pub fn poll(items: &mut [PollItem<'_>], deadline: Option<Instant>) -> Result<usize, Code> {
+    look_at_descriptors(items)?;
     loop {
-        let ready = look(items)?;
+        let ready = look_at_sockets(items)?;
         if ready > 0 {
             return Ok(ready);
         }
@@ -78,31 +88,40 @@ pub fn poll(items: &mut [PollItem<'_>], deadline: Option<Instant>) -> Result<usi
             return Ok(0);
         }
         let mut tickets = Vec::with_capacity(items.len());
-        if !prepare(items, &mut tickets)? {
-            continue;
+        if prepare(items, &mut tickets)? {
+            sleep(items, deadline)?;
+        } else {
+            look_at_descriptors(items)?;
         }
-        sleep(items, deadline)?;
     }
 }
 
-/// Looks at everything once, without waiting.
-fn look(items: &mut [PollItem<'_>]) -> Result<usize, Code> {
+/// Looks at the descriptors once, without waiting. They come first: one of them may be a socket's
+/// own, and a look at that takes in what the descriptor tells of.
+fn look_at_descriptors(items: &mut [PollItem<'_>]) -> Result<(), Code> {
     let mut fds = Vec::new();
-    for item in items.iter_mut() {
-        match &mut item.target {
-            PollTarget::Socket(socket) => {
-                let found = socket.readiness()?;
-                item.found = Readiness {
-                    readable: found.readable && item.readable,
-                    writable: found.writable && item.writable,
-                };
-            }
-            PollTarget::Fd(fd) => fds.push(PollFd::new(*fd, events(item.readable, item.writable))),
+    for item in items.iter() {
+        if let PollTarget::Fd(fd) = item.target {
+            fds.push(PollFd::new(fd, events(item.readable, item.writable)));
         }
     }
     if !fds.is_empty() {
         poll_fds(&mut fds, Some(std::time::Duration::ZERO)).map_err(|error| code(&error))?;
         note_fds(items, &fds);
+    }
+    Ok(())
+}
+
+/// Looks at the sockets once, without waiting; how many items, descriptors included, are ready.
+fn look_at_sockets(items: &mut [PollItem<'_>]) -> Result<usize, Code> {
+    for item in items.iter_mut() {
+        if let PollTarget::Socket(socket) = &mut item.target {
+            let found = socket.readiness()?;
+            item.found = Readiness {
+                readable: found.readable && item.readable,
+                writable: found.writable && item.writable,
+            };
+        }
     }
     Ok(items.iter().filter(|item| item.is_found()).count())
 }
@@ -123,11 +142,7 @@ fn note_fds(items: &mut [PollItem<'_>], fds: &[PollFd]) {
         .iter_mut()
         .filter(|item| matches!(item.target, PollTarget::Fd(_)));
     for (item, fd) in targets.zip(fds) {
-        item.found = Readiness {
-            readable: fd.revents & PollFd::IN != 0,
-            writable: fd.revents & PollFd::OUT != 0,
-        };
-        item.error = fd.revents & (PollFd::ERR | PollFd::HUP | PollFd::NVAL) != 0;
+        item.note(fd);
     }
 }
 
@@ -155,6 +170,9 @@ fn sleep(items: &mut [PollItem<'_>], deadline: Option<Instant>) -> Result<(), Co
     let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
     poll_fds(&mut fds, timeout).map_err(|error| code(&error))?;
     for (item, fd) in items.iter_mut().zip(&fds) {
+        if matches!(item.target, PollTarget::Fd(_)) {
+            item.note(fd);
+        }
         if let PollTarget::Socket(socket) = &mut item.target
             && fd.revents != 0
         {
@@ -176,13 +194,8 @@ impl Socket {
     /// the socket is open.
     ///
     /// # Errors
-    /// `NotSupported` where the system has no such descriptor.
+    /// None at present.
     pub fn pollable_fd(&self) -> Result<RawFd, Code> {
-        let fd = self
-            .shared()
-            .epoll
-            .as_pollable()
-            .ok_or(Code::NotSupported)?;
-        Ok(fd.as_raw_fd())
+        Ok(self.shared().readiness_fd().as_raw_fd())
     }
 }

@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What others may touch of a socket: its wake slot, its mailbox, and what I/O threads need.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ferromq_os::epoll::{Epoll, Interest};
 use ferromq_os::event_fd::EventFd;
-use ferromq_pipe::{Bell, Mailbox, WakeSlot};
+use ferromq_pipe::{Arming, Bell, Mailbox, WakeSlot};
 use ferromq_vocabulary::SocketType;
 use ferromq_zmtp::command;
 use ferromq_zmtp::handshake::Version;
 use ferromq_zmtp::subscription::{encode_cancel, encode_subscribe};
 
+use crate::bans::Bans;
 use crate::command::{News, Order};
 use crate::connection::Connection;
+use crate::handshakes::Handshakes;
 use crate::io::IoHandle;
 use crate::monitor::Monitor;
 use crate::policy::Policy;
 use crate::socket::Sleepers;
+use crate::topics::Topics;
+use crate::tuning::{COMMANDS_MOST, INPUT_LEAST, SUBSCRIPTIONS_MOST};
 
 /// Token of the wake descriptor in a socket's epoll.
 pub(crate) const BELL: u64 = 0;
@@ -35,8 +40,8 @@ impl EventBell {
     }
 }
 
-impl std::os::fd::AsFd for EventBell {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+impl AsFd for EventBell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
@@ -59,10 +64,21 @@ pub(crate) struct Lease {
     pub(crate) reads: AtomicU32,
 }
 
+/// Answers that the application holds back for a moment.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// The I/O thread looks from time to time.
+    pub(crate) promise: Arming,
+    /// Something is held.
+    pub(crate) any: AtomicBool,
+    /// Moves with each answer that is held.
+    pub(crate) count: AtomicU32,
+}
+
 /// Topics of a subscribing socket and the connections that have been told them.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
-    topics: BTreeMap<Vec<u8>, usize>,
+    topics: Topics,
     live: Vec<Arc<Connection>>,
 }
 
@@ -80,6 +96,8 @@ pub(crate) struct SocketShared {
     pub(crate) id: u64,
     pub(crate) socket_type: SocketType,
     pub(crate) policy: Policy,
+    /// Peers send and get plain bytes.
+    raw: AtomicBool,
     pub(crate) wake: WakeSlot<EventBell>,
     pub(crate) news: Mailbox<News>,
     /// The wake descriptor and, where the application reads, every connection.
@@ -87,6 +105,7 @@ pub(crate) struct SocketShared {
     /// Whether connections are read by the application; else the I/O thread reads them.
     pub(crate) reads_itself: bool,
     pub(crate) lease: Lease,
+    pub(crate) held: Held,
     /// The I/O thread that has the lease.
     pub(crate) home: Mutex<Option<Arc<IoHandle>>>,
     pub(crate) connections: Mutex<HashMap<u64, Arc<Connection>>>,
@@ -94,7 +113,11 @@ pub(crate) struct SocketShared {
     pub(crate) linger: AtomicI32,
     pub(crate) terminated: AtomicBool,
     pub(crate) closed: AtomicBool,
+    /// The application has disconnected from something (RECONNECT_STOP_AFTER_DISCONNECT).
+    pub(crate) disconnected: AtomicBool,
     pub(crate) monitor: Monitor,
+    pub(crate) handshakes: Handshakes,
+    pub(crate) bans: Bans,
     listener: OnceLock<Listener>,
     /// Messages that were queued when their connection ended for good.
     pub(crate) undelivered: Arc<AtomicU64>,
@@ -112,7 +135,7 @@ impl SocketShared {
     ) -> io::Result<Self> {
         let event = EventFd::new()?;
         let epoll = Epoll::new()?;
-        epoll.add(std::os::fd::AsFd::as_fd(&event), BELL, Interest::READ)?;
+        epoll.add(event.as_fd(), BELL, Interest::READ)?;
         let reads_itself =
             // An XPUB that only sends must learn of subscriptions, too.
             socket_type.receives()
@@ -123,23 +146,45 @@ impl SocketShared {
             id,
             socket_type,
             policy,
+            raw: AtomicBool::new(socket_type == SocketType::Stream),
             wake: WakeSlot::new(EventBell(event)),
             news: Mailbox::default(),
             epoll,
             reads_itself,
             lease: Lease::default(),
+            held: Held::default(),
             home: Mutex::new(None),
             connections: Mutex::new(HashMap::new()),
             subscriptions: Mutex::new(Subscriptions::default()),
             linger: AtomicI32::new(linger),
             terminated: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            disconnected: AtomicBool::new(false),
             monitor: Monitor::default(),
+            handshakes: Handshakes::default(),
+            bans: Bans::default(),
             listener: OnceLock::new(),
             undelivered: Arc::default(),
             sleepers: Sleepers::default(),
             harvested: Mutex::new(Vec::new()),
         })
+    }
+
+    /// What becomes readable when something may have changed. Where a readiness set has no descriptor
+    /// the application never reads for itself, and hears of everything by the bell.
+    pub(crate) fn readiness_fd(&self) -> BorrowedFd<'_> {
+        let set = self.epoll.as_pollable();
+        set.unwrap_or_else(|| self.wake.bell().as_fd())
+    }
+
+    /// Whether peers send and get plain bytes: those of STREAM, and of ROUTER with `ROUTER_RAW`.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw.load(Relaxed)
+    }
+
+    /// See [`is_raw`](Self::is_raw); counts for connections made afterwards.
+    pub(crate) fn set_raw(&self, raw: bool) {
+        self.raw.store(raw, Relaxed);
     }
 
     /// Puts news into the mailbox and wakes whoever waits.
@@ -155,6 +200,38 @@ impl SocketShared {
         }
     }
 
+    /// A connection has ended for good. An application that has not heard of it yet, and has nothing of it to
+    /// receive, need not: what comes and goes while it stays away must not pile up.
+    pub(crate) fn tell_ended(&self, id: u64, leaves_nothing: bool) {
+        if leaves_nothing {
+            let unheard = self
+                .news
+                .retract(|news| news.is_attach_of(id), |news| news.is_about(id));
+            if !unheard.is_empty() {
+                return;
+            }
+        }
+        self.tell(News::Ended { id });
+    }
+
+    /// Messages of this mean size that are read for an application that does not take them, where `mark` is the
+    /// high-water mark.
+    pub(crate) fn input_most(&self, mark: u64, mean_size: usize) -> u64 {
+        if self.socket_type.receives() {
+            return mark;
+        }
+        // They are no messages but subscriptions of ZMTP 3.0, which the next call takes all at once.
+        mark.max(INPUT_LEAST / mean_size as u64)
+    }
+
+    /// Bytes of commands that are read for an application which does not look.
+    pub(crate) fn commands_most(&self) -> u64 {
+        match self.socket_type {
+            SocketType::Pub | SocketType::Xpub | SocketType::Radio => SUBSCRIPTIONS_MOST,
+            _ => COMMANDS_MOST,
+        }
+    }
+
     /// Has a function called with each piece of news.
     pub(crate) fn listen(&self, listener: Box<dyn Fn() + Send + Sync>) {
         // The first one stays.
@@ -165,6 +242,7 @@ impl SocketShared {
     pub(crate) fn terminate(&self) {
         self.terminated.store(true, SeqCst);
         self.wake.post_news();
+        self.handshakes.look_up();
     }
 
     pub(crate) fn is_terminated(&self) -> bool {
@@ -175,6 +253,14 @@ impl SocketShared {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the I/O thread that has the lease, if one has.
+    pub(crate) fn tell_home(&self, order: Order) {
+        let home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(io) = home.as_ref() {
+            io.post(order);
+        }
     }
 
     /// Gives the lease to the I/O thread of the first connection.
@@ -196,13 +282,12 @@ impl SocketShared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A topic more (or less): tells every connection. Returns those that need a pump.
-    pub(crate) fn change_topic(&self, topic: &[u8], add: bool) -> Vec<Arc<Connection>> {
+    /// A topic more (or less): tells every connection; new ones, too, if it is `news` and not
+    /// only said again. Returns those that need a pump.
+    pub(crate) fn change_topic(&self, topic: &[u8], add: bool, news: bool) -> Vec<Arc<Connection>> {
         let mut subscriptions = self.subscriptions();
-        if add {
-            *subscriptions.topics.entry(topic.to_vec()).or_insert(0) += 1;
-        } else {
-            subscriptions.topics.remove(topic);
+        if news {
+            subscriptions.topics.change(topic, add);
         }
         for connection in &subscriptions.live {
             let version = version_of(connection);
@@ -220,10 +305,10 @@ impl SocketShared {
             return preamble;
         }
         let mut subscriptions = self.subscriptions();
-        for topic in subscriptions.topics.keys() {
-            let version = version_of(connection);
+        let version = version_of(connection);
+        subscriptions.topics.for_each(|topic| {
             encode_topic(self.socket_type, version, topic, true, &mut preamble);
-        }
+        });
         subscriptions.live.push(Arc::clone(connection));
         preamble
     }

@@ -11,7 +11,7 @@ use ferromq_engine::{Context, Outgoing, Policy, Socket, Wait};
 use ferromq_vocabulary::SocketType;
 
 const POLICIES: [Policy; 3] = [Policy::IoOnly, Policy::Assisted, Policy::Chaos];
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 fn soon() -> Wait {
     Wait::Until(Instant::now() + LONG)

@@ -6,16 +6,18 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ferromq_engine::{Authenticator, Context, Outgoing, Policy, Socket, Wait};
+use ferromq_engine::{Authenticator, Context, MonitorEvents, Outgoing, Policy, Socket, Wait};
 use ferromq_message::Message;
 use ferromq_vocabulary::option::number;
-use ferromq_vocabulary::{Code, Event, SocketType};
+use ferromq_vocabulary::{Code, Event, HandshakeError, SocketType};
+use ferromq_zmtp::fuzz_entry::rehearsal::Rehearsal;
 use ferromq_zmtp::mechanism::curve::SecretKey;
+use ferromq_zmtp::mechanism::gssapi::{ContextFailed, Principal, Provider, SecurityContext, Step};
 use ferromq_zmtp::zap::{Reply, Request, Status};
 
 const POLICIES: [Policy; 3] = [Policy::IoOnly, Policy::Assisted, Policy::Chaos];
 const WILDCARDS: [&str; 2] = ["tcp://127.0.0.1:*", "ipc://*"];
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 fn soon() -> Wait {
     Wait::Until(Instant::now() + LONG)
@@ -165,8 +167,10 @@ fn both_directions_with_heartbeats() {
     let prepare = |near: &mut Socket, far: &mut Socket| {
         for socket in [near, far] {
             socket.set_option(number::HEARTBEAT_IVL, 5).unwrap();
-            socket.set_option(number::HEARTBEAT_TTL, 2_000).unwrap();
-            socket.set_option(number::HEARTBEAT_TIMEOUT, 5_000).unwrap();
+            socket.set_option(number::HEARTBEAT_TTL, 60_000).unwrap();
+            socket
+                .set_option(number::HEARTBEAT_TIMEOUT, 60_000)
+                .unwrap();
         }
     };
     each(SocketType::Rep, SocketType::Req, prepare, |rep, req| {
@@ -283,6 +287,32 @@ fn who_is_refused_hears_of_it() {
     }
 }
 
+/// Without anybody to ask a server of PLAIN lets nobody in, and one of CURVE everybody who has its
+/// key.
+#[test]
+fn item_57_servers_without_a_handler() {
+    for (means, name) in [
+        (Means::Plain, "HANDSHAKE_FAILED"),
+        (Means::Curve, "HANDSHAKE_SUCCEEDED"),
+    ] {
+        let context = Context::new();
+        let mut pull = context.socket(SocketType::Pull).unwrap();
+        let mut push = context.socket(SocketType::Push).unwrap();
+        push.set_option("LINGER", 0).unwrap();
+        secure(means, &mut pull, &mut push);
+        let events = pull.monitor();
+        let bound = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+        push.connect(&bound).unwrap();
+        loop {
+            let event = events.next_before(Some(Instant::now() + LONG)).unwrap();
+            if event.event.name().starts_with("HANDSHAKE") {
+                assert!(event.event.name().starts_with(name), "{means:?} {event:?}");
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn mechanisms_that_differ_do_not_meet() {
     let context = Context::new();
@@ -342,6 +372,198 @@ fn a_handler_is_asked_over_inproc() {
         drop((pushes, pull, handler));
         assert!(context.terminate(Some(Instant::now() + LONG)));
     }
+}
+
+/// contract 3.11: "200 proceed; 300 close silently so the client retries; 400/500 ERROR sent then closed."
+#[test]
+fn each_status_has_its_events() {
+    for status in [300u16, 400, 500] {
+        let told = Event::HandshakeFailedAuth {
+            status: status.into(),
+        };
+        let context = Context::new();
+        let mut handler = context.socket(SocketType::Rep).unwrap();
+        handler.bind("inproc://zeromq.zap.01").unwrap();
+        let mut pull = context.socket(SocketType::Pull).unwrap();
+        let mut push = context.socket(SocketType::Push).unwrap();
+        push.set_option("LINGER", 0).unwrap();
+        push.set_option("RECONNECT_IVL", 1).unwrap();
+        secure(Means::Plain, &mut pull, &mut push);
+        let (there, here) = (pull.monitor(), push.monitor());
+        let bound = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+        push.connect(&bound).unwrap();
+        let digits = status.to_string();
+        let mut refuse = || {
+            assert_eq!(recv(&mut handler)[6..], [&b"me"[..], b"good"]);
+            let refusal: [&[u8]; 6] = [b"1.0", b"1", digits.as_bytes(), b"no", b"", b""];
+            send(&mut handler, &refusal);
+        };
+        refuse();
+        let end_at = |events: &MonitorEvents| loop {
+            let event = events.next_before(Some(Instant::now() + LONG)).unwrap();
+            match event.event {
+                Event::HandshakeSucceeded => panic!("came in"),
+                _ if event.failure.is_some() => break event,
+                _ => {}
+            }
+        };
+        let (far, near) = (end_at(&there), end_at(&here));
+        assert_eq!(far.event, told);
+        let (far, failure) = (far.failure.unwrap(), near.failure.unwrap());
+        assert_eq!(far.error, HandshakeError::Refused { status });
+        assert_eq!(
+            (&*far.address, &*failure.address),
+            ("127.0.0.1", "127.0.0.1")
+        );
+        if status == 300 {
+            assert_eq!(
+                (failure.error, failure.retries),
+                (HandshakeError::Closed, true)
+            );
+            refuse();
+        } else {
+            assert_eq!(near.event, told);
+            let status = Some(status);
+            assert_eq!(failure.error, HandshakeError::RefusedByPeer { status });
+            assert!(!failure.retries);
+        }
+        drop((push, pull, handler));
+        assert!(context.terminate(Some(Instant::now() + LONG)));
+    }
+}
+
+/// Notes which threads take the steps of its contexts.
+#[derive(Debug, Default)]
+struct Witness(Arc<Mutex<Vec<String>>>);
+
+#[derive(Debug)]
+struct Watched(Box<dyn SecurityContext>, Arc<Mutex<Vec<String>>>);
+
+impl Witness {
+    fn watch(&self, context: Box<dyn SecurityContext>) -> Box<dyn SecurityContext> {
+        Box::new(Watched(context, Arc::clone(&self.0)))
+    }
+}
+
+impl Provider for Witness {
+    fn initiate(&self, own: &Principal, service: &Principal) -> Box<dyn SecurityContext> {
+        self.watch(Rehearsal { rounds: 2 }.initiate(own, service))
+    }
+
+    fn accept(&self, own: &Principal) -> Box<dyn SecurityContext> {
+        self.watch(Rehearsal { rounds: 2 }.accept(own))
+    }
+}
+
+impl SecurityContext for Watched {
+    fn step(&mut self, token: &[u8]) -> Result<Step, ContextFailed> {
+        let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+        self.1.lock().unwrap().push(name.trim_end().to_owned());
+        self.0.step(token)
+    }
+
+    fn wrap(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), ContextFailed> {
+        self.0.wrap(text, out)
+    }
+
+    fn unwrap(&mut self, wrapped: &[u8], out: &mut Vec<u8>) -> Result<(), ContextFailed> {
+        self.0.unwrap(wrapped, out)
+    }
+}
+
+/// It may talk to servers far away.
+#[test]
+fn no_io_thread_takes_the_steps_of_gssapi() {
+    let context = Context::new();
+    let witness = Arc::new(Witness::default());
+    context.set_gssapi(Some(Arc::clone(&witness) as Arc<dyn Provider>));
+    let mut pull = context.socket(SocketType::Pull).unwrap();
+    let mut push = context.socket(SocketType::Push).unwrap();
+    pull.set_option("GSSAPI_SERVER", 1).unwrap();
+    push.set_option("GSSAPI_PRINCIPAL", "me").unwrap();
+    push.set_option("GSSAPI_SERVICE_PRINCIPAL", "you").unwrap();
+    let bound = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+    push.connect(&bound).unwrap();
+    send(&mut push, &[b"sealed"]);
+    assert_eq!(recv(&mut pull), [b"sealed"]);
+    let threads = witness.0.lock().unwrap();
+    assert!(threads.len() >= 4, "{threads:?}");
+    assert!(
+        threads.iter().all(|name| name == "ZMQbg/Auth"),
+        "{threads:?}"
+    );
+}
+
+/// Frames as a SERVER gets and gives them: each behind its length, below 255.
+fn in_one_part(frames: &[&[u8]]) -> Vec<u8> {
+    let behind_its_length = |frame: &&[u8]| {
+        let len = u8::try_from(frame.len()).unwrap();
+        [&[len], *frame].concat()
+    };
+    frames.iter().flat_map(behind_its_length).collect()
+}
+
+/// Messages of a SERVER have one part, so it is asked in one.
+#[test]
+fn a_handler_behind_a_server_is_asked_in_one_part() {
+    let context = Context::new();
+    let mut handler = context.socket(SocketType::Server).unwrap();
+    handler.bind("inproc://zeromq.zap.01").unwrap();
+    let mut pull = context.socket(SocketType::Pull).unwrap();
+    pull.set_option("ZAP_DOMAIN", "here").unwrap();
+    let mut push = context.socket(SocketType::Push).unwrap();
+    push.set_option("RECONNECT_IVL", 1).unwrap();
+    secure(Means::Plain, &mut pull, &mut push);
+    let events = pull.monitor();
+    let bound = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+    push.connect(&bound).unwrap();
+    send(&mut push, &[b"hello"]);
+    let asked: [&[u8]; 8] = [
+        b"1.0",
+        b"1",
+        b"here",
+        b"127.0.0.1",
+        b"",
+        b"PLAIN",
+        b"me",
+        b"good",
+    ];
+    let answer = |status: &'static [u8]| {
+        in_one_part(&[
+            b"1.0",
+            b"1",
+            status,
+            b"",
+            b"somebody",
+            b"\x05Floor\0\0\0\x013",
+        ])
+    };
+    let answers = [
+        (answer(b"300"), Some((0x4000, 300))),
+        (answer(b"300")[1..].to_vec(), Some((0x2000, 0x2000_0001))),
+        (answer(b"200"), None),
+    ];
+    for (answer, event) in answers {
+        let request = handler.recv_frame(soon()).unwrap();
+        assert_eq!(request[..], in_one_part(&asked));
+        let mut reply = Message::from_vec(answer);
+        reply.set_routing_id(request.routing_id());
+        let mut reply = Outgoing::Message(&mut reply);
+        handler.send_frame(&mut reply, false, soon()).unwrap();
+        while let Some((number, value)) = event {
+            let seen = events.next_before(Some(Instant::now() + LONG)).unwrap();
+            if seen.event.name().starts_with("HANDSHAKE") {
+                assert_eq!((seen.event.number(), seen.event.value()), (number, value));
+                break;
+            }
+        }
+    }
+    let message = recv_messages(&mut pull).pop().unwrap();
+    let metadata = message.metadata().unwrap();
+    assert_eq!(metadata.get("User-Id").unwrap(), b"somebody");
+    assert_eq!(metadata.get("Floor").unwrap(), b"3");
+    drop((push, pull, handler));
+    assert!(context.terminate(Some(Instant::now() + LONG)));
 }
 
 #[test]

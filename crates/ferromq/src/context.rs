@@ -80,6 +80,8 @@ impl Context {
     }
 
     fn of(engine: engine::Context) -> Self {
+        #[cfg(feature = "gssapi")]
+        engine.set_gssapi(Some(ferromq_gssapi::system()));
         Self {
             handle: Arc::new(Handle {
                 life: Some(Arc::new(Life { engine })),

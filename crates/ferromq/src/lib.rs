@@ -316,6 +316,7 @@ pub mod kind;
 mod monitor;
 mod options;
 mod outbound;
+mod peers;
 mod poll;
 mod proxy;
 pub mod security;
@@ -337,14 +338,17 @@ pub use options::{Linger, ReconnectStop, SocketBuilder};
 pub use outbound::{Outbound, Part};
 pub use poll::{Interest, PollItem, poll};
 pub use proxy::{AsEngine, proxy, proxy_steerable};
-pub use security::{Authenticator, InvalidKey, KeyPair, PublicKey, SecretKey};
+pub use security::{Authenticator, Certificate, InvalidKey, KeyPair, PublicKey, SecretKey};
 pub use shared::{RecvHalf, SendHalf, Shared};
 pub use socket::{AnySocket, CloseReport, Socket};
 
-pub use ferromq_engine::{PeerStatistics, Policy, Readiness};
+pub use ferromq_engine::{
+    HandshakeEnd, MulticastStatistics, MulticastStream, PeerStatistics, Policy, Readiness,
+    ReceiverStatistics, SourceStatistics, StreamStatistics,
+};
 pub use ferromq_message::{Buffer, Message, Metadata, MetadataBuilder, Multipart, OutOfMemory};
 pub use ferromq_vocabulary::option::OptionKey;
 pub use ferromq_vocabulary::{
-    Code, DisconnectReason, Endpoint, EndpointError, Event, MonitorEvent, Network, OptionError,
-    ProtocolError, SocketType, Value,
+    Code, DisconnectReason, Endpoint, EndpointError, Event, HandshakeError, HandshakeFailure,
+    HandshakePeer, Mechanism, MonitorEvent, Network, OptionError, ProtocolError, SocketType, Value,
 };

@@ -183,11 +183,16 @@ impl<K: Kind> SocketBuilder<K> {
         /// endpoints. Default: zero.
         connect_timeout(time: Duration) = "0" => CONNECT_TIMEOUT: millis(time);
 
+        /// Whether peers that know each other by GSSAPI send their messages unencrypted, for new
+        /// endpoints; both sides must agree. Default: no.
+        gssapi_plaintext(plaintext: bool) = "0" => GSSAPI_PLAINTEXT: Ok(Value::from(plaintext));
+
         /// How long a handshake may take; zero is for ever. For new endpoints. Default: 30 s.
         handshake_timeout(time: Duration) = "30000" => HANDSHAKE_IVL: millis(time);
 
         /// Time between heartbeats, which find out that a peer is gone when nothing else does;
-        /// zero sends none. For new endpoints. Default: zero. ZMTP 3.1, PING and PONG.
+        /// zero sends none. For new endpoints. Default: zero. ZMTP 3.1, PING and PONG. Peers of ZMTP
+        /// 3.0 do not know them: libzmq 4.1.6 hands each PING to its application as a message.
         heartbeat_interval(time: Duration) = "0" => HEARTBEAT_IVL: millis(time);
 
         /// How long to wait for traffic after a heartbeat before the connection is given up. For
@@ -221,6 +226,28 @@ impl<K: Kind> SocketBuilder<K> {
         /// Most bytes to write to a connection at once, for new endpoints. Default: 8192, which
         /// leaves it to the library.
         out_batch_size(bytes: u32) = "8192" => OUT_BATCH_SIZE: int(bytes);
+
+        /// Most connections of each endpoint that is bound, at once; who comes beyond is turned away.
+        /// For new endpoints. Default: 0, no limit.
+        max_connections(connections: u32) = "0" => MAX_CONNECTIONS: int(connections);
+
+        /// The same of connections from one address (with IPv6 its first 64 bits, with ipc one
+        /// user). For new endpoints. Default: 0, no limit.
+        max_connections_per_address(connections: u32) = "0"
+            => MAX_CONNECTIONS_PER_ADDRESS: int(connections);
+
+        /// Most bytes of commands a peer may send in its handshake, 512 or more, for new endpoints.
+        /// Default: 65,536; it matters with GSSAPI, whose tokens may have up to 48 KiB, the commands
+        /// of the other mechanisms have limits of their own.
+        max_handshake_size(bytes: u32) = "65536" => MAX_HANDSHAKE_SIZE: int(bytes);
+
+        /// Most bytes of properties a peer may send in its handshake, 64 or more, for new
+        /// endpoints. Default: 8192.
+        max_metadata_size(bytes: u32) = "8192" => MAX_METADATA_SIZE: int(bytes);
+
+        /// Most bytes that the parts of a message from a peer may have together; who sends more is
+        /// disconnected. For new endpoints. Default: none, no limit.
+        max_multipart_size(bytes: Option<u64>) = "0" => MAX_MULTIPART_SIZE: limit(bytes);
 
         /// `SO_PRIORITY`, for new endpoints. Default: 0.
         priority(priority: u32) = "0" => PRIORITY: int(priority);
@@ -315,6 +342,14 @@ impl<K: Publishes> SocketBuilder<K> {
         /// Whether a send waits for subscribers whose queue is full, instead of dropping the
         /// message for them. Default: no.
         no_drop(wait: bool) = "" => XPUB_NODROP: Ok(Value::from(wait));
+
+        /// Most subscriptions of each subscriber; who asks for more is disconnected. To be set
+        /// before the first comes. Default: 0, no limit.
+        max_subscriptions(topics: u32) = "0" => MAX_SUBSCRIPTIONS: int(topics);
+
+        /// Most bytes of all subscriptions of each subscriber; who asks for more is disconnected.
+        /// To be set before the first comes. Default: none, no limit.
+        max_subscription_bytes(bytes: Option<u64>) = "0" => MAX_SUBSCRIPTION_BYTES: limit(bytes);
     }
 }
 
@@ -485,13 +520,25 @@ impl<K: Publishes> Socket<K> {
 fn set(socket: &mut engine::Socket, key: OptionKey<'_>, value: Value) -> Result<(), Error> {
     let spec = SocketOptions::find_for(socket.socket_type(), key)
         .map_err(|reason| Error::Option { name: "", reason })?;
-    spec.check(&value).map_err(|reason| Error::Option {
-        name: spec.name,
-        reason,
-    })?;
+    if !is_key_as_text(spec.number, &value) {
+        spec.check(&value).map_err(|reason| Error::Option {
+            name: spec.name,
+            reason,
+        })?;
+    }
     socket
         .set_option(spec.number, value)
         .map_err(|code| named(spec.name, code))
+}
+
+/// Keys are 32 bytes, but their text will do: 40 characters, and perhaps a NUL as C has it.
+fn is_key_as_text(number: i32, value: &Value) -> bool {
+    let keys = [
+        number::CURVE_PUBLICKEY,
+        number::CURVE_SECRETKEY,
+        number::CURVE_SERVERKEY,
+    ];
+    keys.contains(&number) && matches!(value, Value::Bytes(text) if matches!(text.len(), 40 | 41))
 }
 
 fn named(name: &'static str, code: ferromq_vocabulary::Code) -> Error {
@@ -545,6 +592,14 @@ fn size(bytes: Option<u64>) -> Result<Value, OptionError> {
         .map_err(|_too_large| OptionError::OutOfRange)
 }
 
+/// Zero is no limit; a limit of zero would be none.
+fn limit(bytes: Option<u64>) -> Result<Value, OptionError> {
+    match bytes {
+        Some(0) => Err(OptionError::OutOfRange),
+        bytes => size(Some(bytes.unwrap_or(0))),
+    }
+}
+
 fn stop(when: &[ReconnectStop]) -> Result<Value, OptionError> {
     Ok(Value::Int(
         when.iter()
@@ -573,6 +628,7 @@ mod tests {
         number::INVERT_MATCHING,
         // Of types that have no builder of their own: set by name or number.
         number::ROUTER_MANDATORY,
+        number::ROUTER_RAW,
         number::XPUB_VERBOSE,
         number::PROBE_ROUTER,
         number::REQ_CORRELATE,
@@ -599,6 +655,11 @@ mod tests {
         number::CURVE_PUBLICKEY,
         number::CURVE_SECRETKEY,
         number::CURVE_SERVERKEY,
+        number::GSSAPI_SERVER,
+        number::GSSAPI_PRINCIPAL,
+        number::GSSAPI_SERVICE_PRINCIPAL,
+        number::GSSAPI_PRINCIPAL_NAMETYPE,
+        number::GSSAPI_SERVICE_PRINCIPAL_NAMETYPE,
         number::IPC_FILTER_PID,
         number::IPC_FILTER_UID,
         number::IPC_FILTER_GID,

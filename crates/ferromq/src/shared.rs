@@ -217,7 +217,12 @@ impl<K: Kind> Joint<K> {
         for_input: bool,
         deadline: Option<Instant>,
     ) -> Result<(), Error> {
-        let Some(ticket) = socket.engine.prepare(for_input, !for_input)? else {
+        let ticket = if for_input {
+            socket.engine.prepare(true, false)?
+        } else {
+            socket.engine.prepare_to_send()?
+        };
+        let Some(ticket) = ticket else {
             return match deadline {
                 Some(at) if at <= Instant::now() => Err(Error::Again),
                 _ => Ok(()),

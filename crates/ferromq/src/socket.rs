@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use ferromq_engine::{self as engine, Outgoing, PeerStatistics, Readiness, Wait};
+use ferromq_engine::{
+    self as engine, MulticastStatistics, Outgoing, PeerStatistics, Readiness, Wait,
+};
 use ferromq_message::{Message, Multipart};
 use ferromq_vocabulary::{Endpoint, SocketType};
 
@@ -65,6 +67,8 @@ impl<K: Kind> Socket<K> {
     /// | `tcp://*:5555`, `tcp://127.0.0.1:*` | all addresses; a free port |
     /// | `ipc:///tmp/feed`, `ipc://@feed`, `ipc://*` | a path; an abstract name; a free one |
     /// | `inproc://feed` | a name within the context |
+    /// | `epgm://eth0;239.192.1.1:5555`, `pgm://…` | a multicast group, for PUB, SUB, XPUB and XSUB; bind and connect are the same |
+    /// | `udp://*:5555`, `udp://239.192.1.1:5555` | datagrams, for DISH and DGRAM |
     ///
     /// # Errors
     /// [`Endpoint`](Error::Endpoint), [`AddressInUse`](Error::AddressInUse),
@@ -72,7 +76,8 @@ impl<K: Kind> Socket<K> {
     /// [`AccessDenied`](Error::AccessDenied), [`NoThread`](Error::NoThread),
     /// [`Terminated`](Error::Terminated); `zmq_bind(3)`.
     pub fn bind(&mut self, endpoint: &str) -> Result<String, Error> {
-        Endpoint::parse_bind(endpoint)?.check_type(self.socket_type())?;
+        Endpoint::check_bind(endpoint, self.socket_type())?;
+        Endpoint::parse_bind(endpoint)?;
         Ok(self.engine.bind(endpoint)?.to_owned())
     }
 
@@ -83,7 +88,8 @@ impl<K: Kind> Socket<K> {
     /// [`Endpoint`](Error::Endpoint), [`NoThread`](Error::NoThread),
     /// [`Terminated`](Error::Terminated); `zmq_connect(3)`.
     pub fn connect(&mut self, endpoint: &str) -> Result<(), Error> {
-        Endpoint::parse_connect(endpoint)?.check_type(self.socket_type())?;
+        Endpoint::check_connect(endpoint, self.socket_type())?;
+        Endpoint::parse_connect(endpoint)?;
         Ok(self.engine.connect(endpoint)?)
     }
 
@@ -120,6 +126,13 @@ impl<K: Kind> Socket<K> {
         self.engine.statistics()
     }
 
+    /// What has gone over each `pgm://` and `epgm://` endpoint: packets, losses, repairs. Under load it may be 20 ms
+    /// old.
+    #[must_use]
+    pub fn multicast_statistics(&self) -> Vec<MulticastStatistics> {
+        self.engine.multicast_statistics()
+    }
+
     /// Messages that were queued for peers whose connection ended for good, and are lost.
     #[must_use]
     pub fn undelivered(&self) -> u64 {
@@ -144,7 +157,6 @@ impl<K: Kind> Socket<K> {
     /// To register it beyond the borrow, duplicate it with `try_clone_to_owned`.
     ///
     /// # Errors
-    /// [`NotSupported`](Error::NotSupported) on systems without such a descriptor,
     /// [`Terminated`](Error::Terminated).
     pub fn readiness_fd(&mut self) -> Result<BorrowedFd<'_>, Error> {
         Ok(self.engine.readiness_fd()?)
@@ -317,7 +329,7 @@ impl<K: Receives> Socket<K> {
     ///
     /// # Errors
     /// See above.
-    #[inline]
+    #[inline(always)]
     pub fn recv_into(&mut self, buffer: &mut [u8]) -> Result<(usize, bool), Error> {
         Ok(self.engine.recv_into(buffer, Wait::Option)?)
     }
@@ -364,6 +376,33 @@ impl<K: Receives> Socket<K> {
 }
 
 /// Subscriptions. Publishers filter: what nobody has subscribed to does not travel.
+/// Verbs of single types, which answer [`NotSupported`](Error::NotSupported) on all others.
+impl AnySocket {
+    /// As for a DISH.
+    ///
+    /// # Errors
+    /// See there; [`NotSupported`](Error::NotSupported).
+    pub fn join(&mut self, group: impl AsRef<[u8]>) -> Result<(), Error> {
+        Ok(self.engine.join(group.as_ref())?)
+    }
+
+    /// As for a DISH.
+    ///
+    /// # Errors
+    /// See there; [`NotSupported`](Error::NotSupported).
+    pub fn leave(&mut self, group: impl AsRef<[u8]>) -> Result<(), Error> {
+        Ok(self.engine.leave(group.as_ref())?)
+    }
+
+    /// As for a PEER.
+    ///
+    /// # Errors
+    /// See there; [`NotSupported`](Error::NotSupported).
+    pub fn connect_peer(&mut self, endpoint: &str) -> Result<u32, Error> {
+        Ok(self.engine.connect_peer(endpoint)?)
+    }
+}
+
 impl Socket<crate::kind::Dish> {
     /// Asks for messages to this group, of up to 255 bytes.
     ///

@@ -29,7 +29,10 @@ pub(crate) fn of(context: *mut c_void) -> Result<engine::Context, Code> {
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_ctx_new() -> *mut c_void {
     boundary::call(ptr::null_mut(), || {
-        handle::insert(Box::new(Context(engine::Context::new())))
+        let context = engine::Context::new();
+        #[cfg(feature = "gssapi")]
+        context.set_gssapi(Some(ferromq_gssapi::system()));
+        handle::insert(Box::new(Context(context)))
     })
 }
 

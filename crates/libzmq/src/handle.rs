@@ -7,7 +7,8 @@
 //! to. The array is zero to begin with and costs memory only where it is used. Slots are used again
 //! in the order in which they became free, so that a stale handle stays stale for long.
 //!
-//! Each slot has a lock, taken by one atomic operation per call; nobody holds it while it waits.
+//! Each slot has a lock, which costs the thread that uses it most next to nothing; nobody holds it
+//! while it waits.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -17,11 +18,12 @@ use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use ferromq_os::{fence, thread};
+use ferromq_pipe::{BiasedLock, Way};
 use ferromq_vocabulary::Code;
 
 /// Something a handle can stand for.
@@ -38,7 +40,7 @@ struct Slot {
     key: AtomicUsize,
     /// The boxed thing.
     thing: AtomicPtr<c_void>,
-    held: AtomicU32,
+    lock: BiasedLock,
     /// Threads that sleep until the lock is free.
     sleepers: AtomicU32,
     generation: AtomicU32,
@@ -81,57 +83,64 @@ impl Slot {
         Self {
             key: AtomicUsize::new(0),
             thing: AtomicPtr::new(ptr::null_mut()),
-            held: AtomicU32::new(0),
+            lock: BiasedLock::new(),
             sleepers: AtomicU32::new(0),
             generation: AtomicU32::new(0),
         }
     }
 
     #[inline(always)]
-    fn try_lock(&self) -> bool {
-        self.held.compare_exchange(0, 1, Acquire, Relaxed).is_ok()
-    }
-
-    #[inline(always)]
-    fn lock(&self) {
-        if !self.try_lock() {
-            self.lock_slowly();
+    fn lock(&self) -> Way {
+        let me = thread::token();
+        match self.lock.try_lock(me) {
+            Some(way) => way,
+            None => self.lock_slowly(me),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn lock_slowly(&self) {
+    fn lock_slowly(&self, me: u64) -> Way {
         for _ in 0..TRIES {
             std::hint::spin_loop();
-            if self.held.load(Relaxed) == 0 && self.try_lock() {
-                return;
+            if let Some(way) = self.lock.try_lock(me) {
+                return way;
             }
         }
         for _ in 0..YIELDS {
             thread::yield_now();
-            if self.try_lock() {
-                return;
+            if let Some(way) = self.lock.try_lock(me) {
+                return way;
             }
         }
         self.sleepers.fetch_add(1, Relaxed);
         // Who unlocks after this sees a sleeper; who has unlocked before is seen.
         fence::heavy();
         let mut sleep = lock(&SLEEP);
-        while !self.try_lock() {
-            sleep = WOKEN.wait(sleep).unwrap_or_else(PoisonError::into_inner);
-        }
+        let way = loop {
+            match self.lock.try_lock(me) {
+                Some(way) => break way,
+                None => sleep = WOKEN.wait(sleep).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
         drop(sleep);
         self.sleepers.fetch_sub(1, Relaxed);
+        way
     }
 
     #[inline(always)]
-    fn unlock(&self) {
-        self.held.store(0, Release);
+    fn unlock(&self, way: Way) {
+        self.lock.unlock(way);
         fence::light();
         if self.sleepers.load(Relaxed) != 0 {
             wake_sleepers();
         }
+    }
+
+    /// Joins the line of the free ones.
+    fn set_free(&'static self) {
+        let offset = ptr::from_ref(self).addr() - SLOTS.as_ptr().addr();
+        lock(&FREE).line.push_back(offset / SLOT);
     }
 
     /// Takes the thing out; to be called by the holder of the lock.
@@ -157,11 +166,13 @@ fn key_of<T: Handled>(address: usize) -> usize {
     address | usize::from(T::KIND) << KIND_SHIFT
 }
 
-/// A thing behind a handle, in the hands of one call. To be [`release`](Self::release)d: if it is
-/// dropped otherwise, the call has panicked, and the thing is gone.
+/// A thing behind a handle, in the hands of one call. Two scalars, which are handed on in registers: what
+/// lies in memory is copied by vectors over fields written just now, and each copy waits for them.
+///
+/// To be [`release`](Self::release)d: if it is dropped otherwise, the call has panicked, and the thing is gone.
 pub(crate) struct Held<T: Handled> {
     slot: &'static Slot,
-    index: usize,
+    way: Way,
     thing: PhantomData<Cell<T>>,
 }
 
@@ -169,15 +180,16 @@ impl<T: Handled> Held<T> {
     /// Lets others use the thing.
     #[inline(always)]
     pub(crate) fn release(self) {
-        ManuallyDrop::new(self).slot.unlock();
+        let this = ManuallyDrop::new(self);
+        this.slot.unlock(this.way);
     }
 
     /// Takes the thing: its handle is stale from now on.
     pub(crate) fn take(self) -> Box<T> {
         let this = ManuallyDrop::new(self);
         let thing = this.slot.empty();
-        this.slot.unlock();
-        lock(&FREE).line.push_back(this.index);
+        this.slot.unlock(this.way);
+        this.slot.set_free();
         // SAFETY: made by `insert` from a box of this type, which the key says, and taken once.
         unsafe { Box::from_raw(thing.cast()) }
     }
@@ -206,8 +218,8 @@ impl<T: Handled> Drop for Held<T> {
     #[cold]
     fn drop(&mut self) {
         let thing = self.slot.empty();
-        self.slot.unlock();
-        lock(&FREE).line.push_back(self.index);
+        self.slot.unlock(self.way);
+        self.slot.set_free();
         // SAFETY: as in `take`.
         let thing: Box<T> = unsafe { Box::from_raw(thing.cast()) };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(thing))) {
@@ -227,10 +239,10 @@ pub(crate) fn insert<T: Handled>(thing: Box<T>) -> Result<*mut c_void, Code> {
         .store((generation + 1) % GENERATIONS, Relaxed);
     let offset = index * SLOT + generation as usize * size_of::<*mut c_void>();
     let handle = SLOTS.as_ptr().cast::<u8>().wrapping_add(offset);
-    slot.lock();
+    let way = slot.lock();
     slot.thing.store(Box::into_raw(thing).cast(), Relaxed);
     slot.key.store(key_of::<T>(handle.addr()), Release);
-    slot.unlock();
+    slot.unlock(way);
     Ok(handle.cast_mut().cast())
 }
 
@@ -255,15 +267,15 @@ pub(crate) fn hold<T: Handled>(handle: *mut c_void) -> Result<Held<T>, Code> {
     if slot.key.load(Relaxed) != key {
         return Err(T::WRONG);
     }
-    slot.lock();
+    let way = slot.lock();
     // It may have been closed while we waited.
     if slot.key.load(Relaxed) != key {
-        slot.unlock();
+        slot.unlock(way);
         return Err(T::WRONG);
     }
     Ok(Held {
         slot,
-        index,
+        way,
         thing: PhantomData,
     })
 }

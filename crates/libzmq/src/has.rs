@@ -4,7 +4,7 @@
 use std::ffi::{CStr, c_char, c_int};
 
 /// 1 for what is built in.
-const HAS: &[&str] = &["ipc", "curve", "draft"];
+const HAS: &[&str] = &["ipc", "pgm", "curve", "draft"];
 
 /// Whether a capability is there.
 ///
@@ -16,6 +16,10 @@ pub unsafe extern "C" fn zmq_has(name: *const c_char) -> c_int {
     }
     // SAFETY: as the caller promises.
     let name = unsafe { CStr::from_ptr(name) };
+    #[cfg(feature = "gssapi")]
+    if name == c"gssapi" {
+        return ferromq_gssapi::load().is_ok().into();
+    }
     HAS.iter()
         .any(|has| has.as_bytes() == name.to_bytes())
         .into()

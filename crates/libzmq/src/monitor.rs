@@ -16,7 +16,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use ferromq_engine::{self as engine, Linger, Outgoing, Wait};
-use ferromq_vocabulary::{Code, DisconnectReason, Endpoint, Event, MonitorEvent, SocketType};
+use ferromq_vocabulary::{
+    Code, DisconnectReason, Endpoint, Event, HandshakeError, MonitorEvent, SocketType,
+};
 
 use crate::boundary;
 use crate::socket::{text, with, with_body};
@@ -43,7 +45,12 @@ impl Outlet {
         // What the application ends itself is no event for libzmq.
         let own = matches!(event.event, Event::Disconnected { .. })
             && event.reason == Some(DisconnectReason::Local);
-        if !own && event.event.number() & self.events != 0 {
+        // contract 3.5: a peer's ERROR without a status "ends the handshake without an event".
+        let silent = event
+            .failure
+            .as_ref()
+            .is_some_and(|failure| failure.error == HandshakeError::RefusedByPeer { status: None });
+        if !own && !silent && event.event.number() & self.events != 0 {
             self.post(self.encode(event));
         }
     }
@@ -106,7 +113,7 @@ impl Outlet {
         if self.version == 1 {
             let mut first = (number as u16).to_ne_bytes().to_vec();
             first.extend_from_slice(&(value as u32).to_ne_bytes());
-            return vec![first, endpoint_of(event).as_bytes().to_vec()];
+            return vec![first, event.endpoint().as_bytes().to_vec()];
         }
         encode_v2(number, &[value], &event.local, &event.remote)
     }
@@ -119,22 +126,6 @@ fn encode_v2(number: u64, values: &[u64], local: &str, remote: &str) -> Frames {
     frames.push(local.as_bytes().to_vec());
     frames.push(remote.as_bytes().to_vec());
     frames
-}
-
-/// The endpoint that version 1 tells: of the two the one that was bound or connected.
-fn endpoint_of(event: &MonitorEvent) -> &str {
-    let bound = matches!(
-        event.event,
-        Event::Listening { .. }
-            | Event::BindFailed { .. }
-            | Event::Accepted { .. }
-            | Event::AcceptFailed { .. }
-    );
-    if bound || event.remote.is_empty() {
-        &event.local
-    } else {
-        &event.remote
-    }
 }
 
 /// Has the events of a socket sent by a PAIR bound to `address`; null ends that.
@@ -247,10 +238,9 @@ pub extern "C" fn zmq_socket_monitor_pipes_stats(socket: *mut c_void) -> c_int {
             if peers.is_empty() {
                 return Err(Code::Again);
             }
-            let endpoint = body.engine.last_endpoint().to_owned();
             for peer in peers {
-                let values = [peer.messages_waiting, peer.messages_readable];
-                outlet.post(encode_v2(PIPES_STATS, &values, &endpoint, &endpoint));
+                let values = [peer.messages_waiting_in_steps, peer.messages_readable];
+                outlet.post(encode_v2(PIPES_STATS, &values, &peer.local, &peer.remote));
             }
             Ok(())
         })

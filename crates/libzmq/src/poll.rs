@@ -100,34 +100,44 @@ pub(crate) fn wait(
     deadline: Option<Instant>,
     mask: Option<&SignalSet>,
 ) -> Result<usize, Code> {
+    look_at_descriptors(items)?;
     loop {
-        let ready = look(items)?;
+        let ready = look_at_sockets(items)?;
         if ready > 0 || deadline.is_some_and(|at| at <= Instant::now()) {
             return Ok(ready);
         }
         let mut sleepers = Sleepers::default();
         if sleepers.announce(items)? {
             sleepers.sleep(items, deadline, mask)?;
+        } else {
+            look_at_descriptors(items)?;
         }
     }
 }
 
-/// Looks at everything once; returns how many items are ready.
-fn look(items: &mut [PollItem]) -> Result<usize, Code> {
-    let mut fds = Vec::new();
-    for item in &mut *items {
-        item.revents = 0;
-        if item.socket.is_null() {
-            fds.push(PollFd::new(item.fd, to_system(item.events)));
-        } else {
-            item.revents = found(item.socket)? & item.events;
-        }
-    }
+/// Looks at the descriptors once. They come first: one of them may be the `ZMQ_FD` of a socket, and
+/// a look at that takes in what the descriptor tells of.
+fn look_at_descriptors(items: &mut [PollItem]) -> Result<(), Code> {
+    let watched = |item: &&mut PollItem| item.socket.is_null();
+    let mut fds: Vec<_> = items
+        .iter_mut()
+        .filter(watched)
+        .map(|item| PollFd::new(item.fd, to_system(item.events)))
+        .collect();
     if !fds.is_empty() {
         poll_masked(&mut fds, Some(Duration::ZERO), None).map_err(|error| code(&error))?;
-        let watched = items.iter_mut().filter(|item| item.socket.is_null());
-        for (item, fd) in watched.zip(&fds) {
-            item.revents = from_system(fd.revents);
+    }
+    for (item, fd) in items.iter_mut().filter(watched).zip(&fds) {
+        item.revents = from_system(fd.revents);
+    }
+    Ok(())
+}
+
+/// Looks at the sockets once; returns how many items, descriptors included, are ready.
+fn look_at_sockets(items: &mut [PollItem]) -> Result<usize, Code> {
+    for item in &mut *items {
+        if !item.socket.is_null() {
+            item.revents = found(item.socket)? & item.events;
         }
     }
     Ok(items.iter().filter(|item| item.revents != 0).count())
@@ -191,14 +201,16 @@ impl Sleepers {
 
     fn sleep(
         &mut self,
-        items: &[PollItem],
+        items: &mut [PollItem],
         deadline: Option<Instant>,
         mask: Option<&SignalSet>,
     ) -> Result<(), Code> {
         let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let slept = poll_masked(&mut self.fds, timeout, mask);
-        for (item, fd) in items.iter().zip(&self.fds) {
-            if !item.socket.is_null() && fd.revents != 0 {
+        for (item, fd) in items.iter_mut().zip(&self.fds) {
+            if item.socket.is_null() {
+                item.revents = from_system(fd.revents);
+            } else if fd.revents != 0 {
                 socket::with(item.socket, |engine| {
                     engine.drain_readiness();
                     Ok(())

@@ -24,7 +24,7 @@ pub unsafe extern "C" fn zmq_recv(
     flags: c_int,
 ) -> c_int {
     boundary::call(FAILED, || {
-        let held = handle::hold::<Socket>(socket)?;
+        let mut held = handle::hold::<Socket>(socket)?;
         let buffer: &mut [u8] = if length == 0 {
             &mut []
         } else if buffer.is_null() || isize::try_from(length).is_err() {
@@ -33,10 +33,16 @@ pub unsafe extern "C" fn zmq_recv(
             // SAFETY: as the caller promises; it is written, never read.
             unsafe { std::slice::from_raw_parts_mut(buffer.cast(), length) }
         };
-        let received = receive(held, socket, flags, |engine| {
-            engine.recv_into(buffer, Wait::No)
-        });
-        received.map(|(length, _more)| count(length))
+        let (length, _more) = match held.engine.recv_into(buffer, Wait::No) {
+            Ok(received) => {
+                end(held);
+                received
+            }
+            Err(code) => receive_slowly(held, socket, flags, code, &mut |engine| {
+                engine.recv_into(buffer, Wait::No)
+            })?,
+        };
+        Ok(count(length))
     })
 }
 
@@ -50,13 +56,23 @@ pub unsafe extern "C" fn zmq_msg_recv(
     flags: c_int,
 ) -> c_int {
     boundary::call(FAILED, || {
-        let held = handle::hold::<Socket>(socket)?;
+        let mut held = handle::hold::<Socket>(socket)?;
         // SAFETY: as the caller promises.
         let message = match unsafe { crate::message::live(message) } {
             Ok(message) => message,
             Err(code) => return held.refuse(code),
         };
-        *message = receive_message(held, socket, flags)?;
+        if message.is_by_reference() {
+            // Letting it go may call its owner, who must find the socket free.
+            *message = receive_message(held, socket, flags)?;
+        } else {
+            match held.engine.recv_to(message, Wait::No) {
+                Ok(()) => end(held),
+                Err(code) => receive_slowly(held, socket, flags, code, &mut |engine| {
+                    engine.recv_to(message, Wait::No)
+                })?,
+            }
+        }
         Ok(count(message.len()))
     })
 }
@@ -64,30 +80,29 @@ pub unsafe extern "C" fn zmq_msg_recv(
 /// Receives a part as a message.
 #[inline(always)]
 pub(crate) fn receive_message(
-    held: Held<Socket>,
-    socket: *mut c_void,
-    flags: c_int,
-) -> Result<Message, Code> {
-    receive(held, socket, flags, |engine| engine.recv_frame(Wait::No))
-}
-
-#[inline(always)]
-fn receive<T>(
     mut held: Held<Socket>,
     socket: *mut c_void,
     flags: c_int,
-    mut take: impl FnMut(&mut engine::Socket) -> Result<T, Code>,
-) -> Result<T, Code> {
-    match take(&mut held.engine) {
-        Ok(received) => {
-            held.look_for_others();
-            held.release();
-            Ok(received)
+) -> Result<Message, Code> {
+    match held.engine.recv_frame(Wait::No) {
+        Ok(message) => {
+            end(held);
+            Ok(message)
         }
-        Err(code) => receive_slowly(held, socket, flags, code, &mut take),
+        Err(code) => receive_slowly(held, socket, flags, code, &mut |engine| {
+            engine.recv_frame(Wait::No)
+        }),
     }
 }
 
+/// Ends a call that has received at its first try, on the way of every message.
+#[inline(always)]
+fn end(mut held: Held<Socket>) {
+    held.look_for_others();
+    held.release();
+}
+
+/// Ends a call whose first try was refused; `take` tries again.
 #[cold]
 #[inline(never)]
 fn receive_slowly<T>(
@@ -108,8 +123,7 @@ fn receive_slowly<T>(
         held = pause(held, socket, For::Input, limit)?;
         match take(&mut held.engine) {
             Ok(received) => {
-                held.look_for_others();
-                held.release();
+                end(held);
                 return Ok(received);
             }
             Err(code) => refused = code,

@@ -126,18 +126,13 @@ pub(crate) fn send_message(
     flags: c_int,
 ) -> Result<c_int, Code> {
     let length = message.len();
-    if length <= Message::INLINE_MAX && message.routing_id().is_none() && message.group().is_empty()
-    {
-        // Copied either way, and bytes alone go the shorter way.
-        send(held, socket, &mut Outgoing::Bytes(message), flags)?;
-        *message = Message::new();
-        return Ok(count(length));
-    }
     if message.metadata().is_some() {
         // Where it came from is nobody's business.
         message.set_metadata(None);
     }
     send(held, socket, &mut Outgoing::Message(message), flags)?;
+    // The socket has been let go: what calls its owner here may use it.
+    *message = Message::new();
     Ok(count(length))
 }
 

@@ -388,6 +388,25 @@ impl Message {
         }
     }
 
+    /// Lets the first `n` bytes go, all if there are no more; the others stay where they are, if they lie outside
+    /// the message.
+    pub fn advance(&mut self, n: usize) {
+        if self.kind == kind::INLINE {
+            let rest = Self::inline_copy(self.as_slice().get(n..).unwrap_or(&[]));
+            (self.payload, self.inline_len) = (rest.payload, rest.inline_len);
+        } else {
+            let view = self.view_of();
+            let n = n.min(view.len);
+            self.payload = Payload {
+                view: View {
+                    data: view.data.wrapping_add(n),
+                    len: view.len - n,
+                    ..view
+                },
+            };
+        }
+    }
+
     /// Lets the bytes go; what else the message carries stays.
     pub fn clear(&mut self) {
         self.swap_payload(&mut Self::new());

@@ -302,6 +302,28 @@ fn truncate_and_clear() {
 }
 
 #[test]
+fn what_is_in_front_is_let_go() {
+    for len in SIZES {
+        let bytes = pattern(len);
+        for (kind, mut message) in all_kinds(&bytes) {
+            let clone = message.clone();
+            message.set_more(true);
+            let front = len / 3;
+            let (outside, at) = (message.is_by_reference(), message.as_ptr());
+            message.advance(front);
+            assert_eq!(message, bytes[front..], "{kind} {len}");
+            assert!(!outside || message.as_ptr() == at.wrapping_add(front));
+            assert!(message.more(), "it is about the bytes");
+            message.truncate(1);
+            assert_eq!(message, bytes[front..len.min(front + 1)], "{kind} {len}");
+            message.advance(usize::MAX);
+            assert!(message.is_empty());
+            assert_eq!(clone, bytes, "{kind}");
+        }
+    }
+}
+
+#[test]
 fn what_else_a_message_carries_is_cloned() {
     let mut builder = MetadataBuilder::new();
     builder.insert("User-Id", b"me");

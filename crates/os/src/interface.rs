@@ -26,6 +26,43 @@ pub fn address_of(name: &str, ipv6: bool) -> Option<IpAddr> {
     of_link
 }
 
+/// An address of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceAddress {
+    /// The interface's name.
+    pub name: String,
+    /// Its number.
+    pub index: u32,
+    /// The address.
+    pub address: IpAddr,
+    /// It is up.
+    pub up: bool,
+    /// It can send to groups.
+    pub multicast: bool,
+    /// It leads nowhere but back to this host.
+    pub loopback: bool,
+}
+
+/// All addresses of all interfaces, in the system's order.
+pub fn all() -> Vec<InterfaceAddress> {
+    let has = |flags: u32, flag: libc::c_int| flags & flag.cast_unsigned() != 0;
+    let list = List::new();
+    let entries = list.iter().flat_map(List::entries);
+    entries
+        .filter_map(|(name, flags, address)| {
+            let name = name.to_str().ok()?.to_owned();
+            Some(InterfaceAddress {
+                index: index_of(&name)?,
+                name,
+                address,
+                up: has(flags, libc::IFF_UP),
+                multicast: has(flags, libc::IFF_MULTICAST),
+                loopback: has(flags, libc::IFF_LOOPBACK),
+            })
+        })
+        .collect()
+}
+
 /// The number of the interface, which is the scope of its link-local addresses.
 pub fn index_of(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;
@@ -47,6 +84,11 @@ impl List {
 
     /// The internet addresses, each with the name of its interface.
     fn iter(&self) -> impl Iterator<Item = (&CStr, IpAddr)> {
+        self.entries().map(|(name, _, address)| (name, address))
+    }
+
+    /// The same, and the flags of the interface.
+    fn entries(&self) -> impl Iterator<Item = (&CStr, u32, IpAddr)> {
         let mut next = self.0;
         let entries = std::iter::from_fn(move || {
             // SAFETY: null or an entry of the list, which lives as long as `self`.
@@ -59,7 +101,7 @@ impl List {
             let address = unsafe { SocketName::copy_of(entry.ifa_addr) }?;
             // SAFETY: every entry has a name, which lives as long as the list.
             let name = unsafe { CStr::from_ptr(entry.ifa_name) };
-            Some((name, address.socket_addr()?.ip()))
+            Some((name, entry.ifa_flags, address.socket_addr()?.ip()))
         })
     }
 }
@@ -83,5 +125,14 @@ mod tests {
         assert_eq!(address_of("no such interface", false), None);
         assert_eq!(index_of("no such interface"), None);
         assert_eq!(index_of("nul\0inside"), None);
+        let of_lo = all()
+            .into_iter()
+            .find(|each| each.address == IpAddr::from([127, 0, 0, 1]));
+        let of_lo = of_lo.unwrap();
+        assert_eq!(
+            (of_lo.name.as_str(), of_lo.loopback, of_lo.up),
+            ("lo", true, true)
+        );
+        assert_eq!(Some(of_lo.index), index_of("lo"));
     }
 }

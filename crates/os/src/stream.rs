@@ -49,6 +49,33 @@ impl Stream {
         sys::check_count(answer)
     }
 
+    /// As [`recv_uninit`](Self::recv_uninit), and into a second buffer when the first is full.
+    #[inline]
+    pub fn recv_uninit_vectored(
+        &self,
+        buffer: &mut [MaybeUninit<u8>],
+        behind: &mut [u8],
+    ) -> io::Result<usize> {
+        if behind.is_empty() {
+            return self.recv_uninit(buffer);
+        }
+        let mut buffers = [
+            libc::iovec {
+                iov_base: buffer.as_mut_ptr().cast(),
+                iov_len: buffer.len(),
+            },
+            libc::iovec {
+                iov_base: behind.as_mut_ptr().cast(),
+                iov_len: behind.len(),
+            },
+        ];
+        let mut message = message(buffers.as_mut_ptr(), buffers.len());
+        // SAFETY: `message` names the two buffers and nothing else, and the kernel only writes to them.
+        let answer =
+            unsafe { libc::recvmsg(self.0.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+        sys::check_count(answer)
+    }
+
     /// As [`recv`](Self::recv), into several buffers in turn; those beyond 1024 stay unused.
     #[inline]
     pub fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -63,13 +90,24 @@ impl Stream {
     /// Hands bytes to the kernel, which may take only the first of them. Never raises `SIGPIPE`.
     #[inline]
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send_flagged(bytes, 0)
+    }
+
+    /// As [`send`](Self::send), and more follows at once: a segment that is not full waits for it.
+    #[inline]
+    pub fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send_flagged(bytes, libc::MSG_MORE)
+    }
+
+    #[inline]
+    fn send_flagged(&self, bytes: &[u8], flags: c_int) -> io::Result<usize> {
         // SAFETY: the pointer and the length describe `bytes`.
         let answer = unsafe {
             libc::send(
                 self.0.as_raw_fd(),
                 bytes.as_ptr().cast(),
                 bytes.len(),
-                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | flags,
             )
         };
         sys::check_count(answer)
@@ -114,6 +152,50 @@ impl Stream {
         let answer = unsafe { libc::ioctl(self.0.as_raw_fd(), SIOCOUTQ, &raw mut count) };
         sys::check(answer)?;
         Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Whether both ends of this internet connection are on one machine, as far as addresses tell.
+    pub fn is_local(&self) -> bool {
+        let (Some(peer), Ok(own)) = (self.peer_ip(), self.local_name()) else {
+            return false;
+        };
+        peer.to_canonical().is_loopback() || own.ip() == Some(peer)
+    }
+
+    /// The name of the algorithm that decides how fast TCP sends, such as `cubic` or `bbr`.
+    pub fn congestion_control(&self) -> io::Result<String> {
+        let mut name = [0u8; 16];
+        let mut len = sys::socklen::<[u8; 16]>();
+        // SAFETY: the pointers name `name` and its length, which live through the call.
+        let answer = unsafe {
+            libc::getsockopt(
+                self.0.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_CONGESTION,
+                name.as_mut_ptr().cast(),
+                &raw mut len,
+            )
+        };
+        sys::check(answer)?;
+        let end = name.iter().position(|byte| *byte == 0);
+        let name = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
+        Ok(String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Chooses another one, of those the system allows.
+    pub fn set_congestion_control(&self, name: &str) -> io::Result<()> {
+        sys::set_bytes(
+            self.as_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_CONGESTION,
+            name.as_bytes(),
+        )
+    }
+
+    /// The most bytes that one segment of this connection carries; `None` if it is not TCP.
+    pub fn segment_size(&self) -> Option<u32> {
+        let size = sys::option(self.as_fd(), libc::IPPROTO_TCP, libc::TCP_MAXSEG).ok()?;
+        u32::try_from(size).ok().filter(|size| *size > 0)
     }
 
     /// Takes the error that is pending on the socket, such as why it could not be connected.

@@ -112,19 +112,34 @@ pub(crate) fn option(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Resul
     check(answer).map(|_| value)
 }
 
-/// Ties a socket to one network interface.
-pub(crate) fn bind_to_device(fd: BorrowedFd<'_>, device: &str) -> io::Result<()> {
-    // SAFETY: the pointer and the length describe `device`, which lives through the call.
+/// Sets an option whose value is a name.
+pub(crate) fn set_bytes(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: &[u8],
+) -> io::Result<()> {
+    // SAFETY: the pointer and the length describe `value`, which lives through the call.
     let answer = unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_BINDTODEVICE,
-            device.as_ptr().cast(),
-            short_socklen(device.len()),
+            level,
+            name,
+            value.as_ptr().cast(),
+            short_socklen(value.len()),
         )
     };
     check(answer).map(drop)
+}
+
+/// Ties a socket to one network interface.
+pub(crate) fn bind_to_device(fd: BorrowedFd<'_>, device: &str) -> io::Result<()> {
+    set_bytes(
+        fd,
+        libc::SOL_SOCKET,
+        libc::SO_BINDTODEVICE,
+        device.as_bytes(),
+    )
 }
 
 /// Type of service for both families; an IPv6 socket may carry IPv4 by mapped addresses.
@@ -276,6 +291,20 @@ impl SocketName {
 
     pub(crate) fn len_mut(&mut self) -> *mut libc::socklen_t {
         &raw mut self.len
+    }
+
+    /// How much room there is for a name.
+    pub(crate) const ROOM: libc::socklen_t = socklen::<RawName>();
+
+    /// A system call has written a name of this length.
+    pub(crate) fn set_len(&mut self, len: libc::socklen_t) {
+        self.len = len.min(Self::ROOM);
+    }
+
+    /// The whole of it.
+    pub(crate) fn storage(&self) -> libc::sockaddr_storage {
+        // SAFETY: the union began as zeroes, so all of it is initialised, and every bit pattern is a storage.
+        unsafe { self.raw.storage }
     }
 
     /// Copies a name out of a list of the system's.

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! CLIENT: as DEALER, in single parts.
 
-use std::collections::VecDeque;
-
-use ferromq_message::Message;
 use ferromq_pipe::{Outgoing, PipeId, Pipes};
 
 use crate::fair_queue::FairQueue;
@@ -16,8 +13,6 @@ use crate::pattern::{Attached, Pattern, Received, Refusal, Sent};
 pub struct Client {
     balance: LoadBalance,
     queue: FairQueue,
-    /// Messages of this side's own.
-    own: VecDeque<Message>,
 }
 
 impl Client {
@@ -67,9 +62,6 @@ impl Pattern for Client {
     }
 
     fn recv(&mut self, pipes: &mut Pipes) -> Result<Received, Refusal> {
-        if let Some(own) = self.own.pop_front() {
-            return Ok(Received::Own(own));
-        }
         self.queue
             .take_single(pipes)
             .map(Received::From)
@@ -80,11 +72,11 @@ impl Pattern for Client {
         self.balance.can_send(pipes)
     }
 
-    fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
-        !self.own.is_empty() || self.queue.look_single(pipes).is_some()
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
     }
 
-    fn deliver(&mut self, _: PipeId, message: Message) {
-        self.own.push_back(message);
+    fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
+        self.queue.look_single(pipes).is_some()
     }
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! DEALER: sends to each in turn and receives from all in turn.
 
-use std::collections::VecDeque;
-
-use ferromq_message::Message;
 use ferromq_pipe::{Outgoing, PipeId, Pipes};
 use ferromq_vocabulary::SocketOptions;
 
@@ -16,8 +13,6 @@ use crate::pattern::{Attached, Pattern, Received, Refusal, Sent};
 pub struct Dealer {
     balance: LoadBalance,
     queue: FairQueue,
-    /// Messages of this side's own.
-    own: VecDeque<(PipeId, Message)>,
     probe: bool,
 }
 
@@ -70,12 +65,6 @@ impl Pattern for Dealer {
 
     #[inline(always)]
     fn recv(&mut self, pipes: &mut Pipes) -> Result<Received, Refusal> {
-        if !self.own.is_empty()
-            && !self.queue.is_mid_message(pipes)
-            && let Some((id, message)) = self.own.pop_front()
-        {
-            return Ok(Received::Head(id, message));
-        }
         self.queue
             .take(pipes)
             .map(Received::From)
@@ -86,16 +75,16 @@ impl Pattern for Dealer {
         self.balance.can_send(pipes)
     }
 
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
+    }
+
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
-        !self.own.is_empty() || self.queue.look(pipes).is_some()
+        self.queue.look(pipes).is_some()
     }
 
     fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
         self.probe = options.probe_router;
-    }
-
-    fn deliver(&mut self, id: PipeId, message: Message) {
-        self.own.push_back((id, message));
     }
 
     #[inline]
@@ -105,7 +94,7 @@ impl Pattern for Dealer {
 
     #[inline]
     fn receives_all(&self) -> bool {
-        self.own.is_empty()
+        true
     }
 }
 

@@ -91,6 +91,10 @@ impl Pattern for Dish {
         true
     }
 
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
+    }
+
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
         if self.found.is_none() {
             self.found = self.find(pipes);

@@ -4,7 +4,7 @@
 use ferromq_message::Message;
 use ferromq_pipe::{BY_REFERENCE_OUT, Outgoing, PipeId, Pipes};
 
-use crate::pattern::{Refusal, Sent, count_drop, count_stall, swallow};
+use crate::pattern::{Refusal, Sent, count_drop, count_stall};
 
 /// Gives every part of a message to the pipes chosen for its first part.
 #[derive(Debug, Default)]
@@ -47,6 +47,9 @@ impl Distribute {
     /// Leaves out those who have no room, or refuses the message to all.
     #[inline]
     pub(crate) fn make_room(&mut self, pipes: &mut Pipes) -> Result<(), Refusal> {
+        if pipes.have_room(&self.chosen) {
+            return Ok(());
+        }
         if self.no_drop {
             let full = self.chosen.iter().find(|&&id| !pipes.has_room(id)).copied();
             let Some(id) = full else { return Ok(()) };
@@ -69,10 +72,7 @@ impl Distribute {
     pub(crate) fn send(&mut self, pipes: &mut Pipes, frame: &mut Outgoing<'_>, more: bool) -> Sent {
         self.mid_message = more;
         match *self.chosen {
-            [] => {
-                swallow(frame);
-                Sent::Nowhere
-            }
+            [] => Sent::Nowhere,
             [id] => {
                 pipes.push(id, frame, more);
                 Sent::To(id)
@@ -90,19 +90,9 @@ impl Distribute {
             && bytes.len() >= BY_REFERENCE_OUT
             && let Ok(mut message) = Message::try_copy_from_slice(bytes)
         {
-            self.push_all(pipes, &mut Outgoing::Message(&mut message), more);
+            pipes.push_to_all(&self.chosen, &mut Outgoing::Message(&mut message), more);
             return;
         }
-        self.push_all(pipes, frame, more);
-    }
-
-    fn push_all(&self, pipes: &mut Pipes, frame: &mut Outgoing<'_>, more: bool) {
-        let Some((&last, rest)) = self.chosen.split_last() else {
-            return;
-        };
-        for &id in rest {
-            pipes.push_shared(id, frame, more);
-        }
-        pipes.push(last, frame, more);
+        pipes.push_to_all(&self.chosen, frame, more);
     }
 }

@@ -45,6 +45,12 @@ impl FairQueue {
         self.rotation.activate(id);
     }
 
+    /// In how many pipes there may be something.
+    #[inline]
+    pub(crate) fn active(&self) -> usize {
+        self.rotation.active()
+    }
+
     /// The pipe whose frame is to be given out now.
     #[inline(always)]
     pub(crate) fn take(&mut self, pipes: &mut Pipes) -> Option<PipeId> {
@@ -85,16 +91,6 @@ impl FairQueue {
             }
             self.rotation.deactivate(id);
         }
-    }
-
-    /// Whether a message has been given out in part.
-    pub(crate) fn is_mid_message(&self, pipes: &Pipes) -> bool {
-        self.begun
-            && self.rotation.current().is_some_and(|id| {
-                pipes
-                    .get(id)
-                    .is_some_and(|pipe| pipe.reader.is_mid_message())
-            })
     }
 
     /// The pipe whose message is to be given out now, where messages have one part: others are

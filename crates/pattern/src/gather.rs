@@ -57,6 +57,10 @@ impl Pattern for Gather {
         false
     }
 
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
+    }
+
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
         self.queue.look_single(pipes).is_some()
     }

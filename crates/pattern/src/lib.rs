@@ -8,6 +8,7 @@
 //! | `channel.rs` | [`Channel`] | to its one peer, single parts | from its one peer |
 //! | `client.rs` | [`Client`] | to each in turn, single parts | from all in turn |
 //! | `dealer.rs` | [`Dealer`] | to each in turn | from all in turn |
+//! | `dgram.rs` | [`Dgram`] | datagrams to the address named first | datagrams, their sender first |
 //! | `dish.rs` | [`Dish`] | nothing | from all in turn, the groups it joined |
 //! | `gather.rs` | [`Gather`] | nothing | from all in turn, single parts |
 //! | `pair.rs` | [`Pair`] | to its one peer | from its one peer |
@@ -27,17 +28,19 @@
 //! | `xsub.rs` | [`Xsub`] | subscriptions, and anything else to all | from all in turn |
 //!
 //! composed of strategies, one file each: `load_balance.rs` and `fair_queue.rs` (both on a
-//! `rotation.rs`), `distribute.rs`; and of what is subscribed to: `trie.rs` at the publisher,
+//! `rotation.rs`), `distribute.rs`, `sole.rs`; and of what is subscribed to: `trie.rs` at the publisher,
 //! `subscriptions.rs` at the subscriber, both on a `radix.rs`.
 //!
 //! What they have in common is [`Pattern`]; [`AnyPattern`] is one of them, chosen by socket type.
 
 #![forbid(unsafe_code)]
 
+mod allowance;
 mod any;
 mod channel;
 mod client;
 mod dealer;
+mod dgram;
 mod dish;
 mod distribute;
 mod fair_queue;
@@ -58,6 +61,7 @@ mod router;
 mod routes;
 mod scatter;
 mod server;
+mod sole;
 mod stream;
 mod sub;
 mod subscriptions;
@@ -71,6 +75,7 @@ pub use any::AnyPattern;
 pub use channel::Channel;
 pub use client::Client;
 pub use dealer::Dealer;
+pub use dgram::Dgram;
 pub use dish::Dish;
 pub use ferromq_zmtp::subscription::Subscription;
 pub use gather::Gather;

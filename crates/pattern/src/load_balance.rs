@@ -3,7 +3,7 @@
 
 use ferromq_pipe::{Outgoing, PipeId, Pipes};
 
-use crate::pattern::{Refusal, Sent, count_stall, swallow};
+use crate::pattern::{Refusal, Sent, count_stall};
 use crate::rotation::Rotation;
 
 /// Gives one message to each pipe that has room, round and round.
@@ -78,7 +78,6 @@ impl LoadBalance {
         more: bool,
     ) -> Result<Sent, Refusal> {
         if self.part == Part::Orphan {
-            swallow(frame);
             if !more {
                 self.part = Part::First;
             }

@@ -3,12 +3,13 @@
 
 use ferromq_pipe::{Outgoing, PipeId, Pipes};
 
-use crate::pattern::{Attached, Pattern, Received, Refusal, Sent, count_stall, swallow};
+use crate::pattern::{Attached, Pattern, Received, Refusal, Sent, count_stall};
+use crate::sole::Sole;
 
 /// Talks to one peer and refuses every other as long as that one is there. Blocks without it.
 #[derive(Debug, Default)]
 pub struct Pair {
-    peer: Option<PipeId>,
+    peer: Sole,
     /// Whether more parts of a message are to be sent.
     mid_message: bool,
     /// Whether the peer went in the middle of it, so that they go nowhere.
@@ -29,16 +30,11 @@ impl Pair {
 
 impl Pattern for Pair {
     fn attach(&mut self, _: &mut Pipes, id: PipeId) -> Attached {
-        if self.peer.is_some() {
-            return Attached::Refused;
-        }
-        self.peer = Some(id);
-        Attached::Yes
+        self.peer.attach(id)
     }
 
     fn detach(&mut self, _: &mut Pipes, id: PipeId) {
-        if self.peer == Some(id) {
-            self.peer = None;
+        if self.peer.detach(id) {
             self.orphan = self.mid_message;
         }
     }
@@ -57,12 +53,11 @@ impl Pattern for Pair {
         more: bool,
     ) -> Result<Sent, Refusal> {
         if self.orphan {
-            swallow(frame);
             self.orphan = more;
             self.mid_message = more;
             return Ok(Sent::Nowhere);
         }
-        let Some(id) = self.peer else {
+        let Some(id) = self.peer.get() else {
             return Err(Refusal::Again);
         };
         if !self.mid_message && !pipes.has_room(id) {
@@ -76,17 +71,11 @@ impl Pattern for Pair {
 
     #[inline(always)]
     fn recv(&mut self, pipes: &mut Pipes) -> Result<Received, Refusal> {
-        if let Some(id) = self.peer
-            && let Some(pipe) = pipes.get_mut(id)
-            && pipe.reader.is_ready()
-        {
-            return Ok(Received::From(id));
-        }
-        Err(Refusal::Again)
+        self.peer.recv(pipes)
     }
 
     fn can_send(&mut self, pipes: &mut Pipes) -> bool {
-        self.mid_message || self.peer.is_some_and(|id| pipes.has_room(id))
+        self.mid_message || self.peer.get().is_some_and(|id| pipes.has_room(id))
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {

@@ -51,9 +51,20 @@ pub trait Pattern: Debug + Send {
     /// Whether a send would go through now.
     fn can_send(&mut self, pipes: &mut Pipes) -> bool;
 
+    /// Whether the message that was refused last would go through now, where that is another
+    /// question: a type that names its peers waits for room with one of them.
+    fn can_send_refused(&mut self, pipes: &mut Pipes) -> bool {
+        self.can_send(pipes)
+    }
+
     /// Whether a receive would find something now. Messages that the application will never see
     /// are dropped on the way.
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool;
+
+    /// In how many pipes there may be something to receive, where peers take turns.
+    fn readable_pipes(&self) -> usize {
+        0
+    }
 
     /// The peer at the other end of a pipe has changed its subscriptions.
     fn subscription(&mut self, pipes: &mut Pipes, id: PipeId, change: Subscription<'_>) {
@@ -204,6 +215,8 @@ pub struct Topic {
     pub topic: Vec<u8>,
     /// Whether it is subscribed to, or no longer.
     pub add: bool,
+    /// Whether it was not so before; else this is said again.
+    pub news: bool,
 }
 
 /// Where the next part of a message is.
@@ -211,6 +224,9 @@ pub struct Topic {
 pub enum Received {
     /// At the front of this pipe's reader: the caller takes exactly one frame from it, now.
     From(PipeId),
+    /// It is the routing id of this pipe's peer ([`Pattern::routing_id_of`]). What follows is the
+    /// message itself.
+    Name(PipeId),
     /// Here: the pattern has made it.
     Own(Message),
     /// Here: the pattern has made it, and it tells of this pipe's peer. What follows is the
@@ -233,14 +249,6 @@ pub enum Refusal {
     Invalid,
     /// There is no such peer (EHOSTUNREACH).
     Unroutable,
-}
-
-/// Disposes of a frame that goes nowhere.
-#[inline]
-pub(crate) fn swallow(frame: &mut Outgoing<'_>) {
-    if let Outgoing::Message(message) = frame {
-        drop(std::mem::take(*message));
-    }
 }
 
 /// Drops the message at the front, or what is left of it; only when the reader is ready.

@@ -63,6 +63,10 @@ impl Pattern for Peer {
         self.inner.can_send(pipes)
     }
 
+    fn can_send_refused(&mut self, pipes: &mut Pipes) -> bool {
+        self.inner.can_send_refused(pipes)
+    }
+
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
         self.inner.can_recv(pipes)
     }

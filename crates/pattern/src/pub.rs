@@ -6,6 +6,7 @@ use ferromq_vocabulary::SocketOptions;
 use ferromq_zmtp::subscription::classify;
 
 use crate::Subscription;
+use crate::allowance::Allowance;
 use crate::distribute::Distribute;
 use crate::pattern::{Attached, Pattern, Received, Refusal, Sent, skip_message};
 use crate::trie::Trie;
@@ -17,6 +18,7 @@ pub struct Pub {
     /// Everybody, subscribed or not.
     peers: Vec<PipeId>,
     trie: Trie,
+    allowance: Allowance,
     distribute: Distribute,
     invert_matching: bool,
     welcome: Vec<u8>,
@@ -50,6 +52,9 @@ impl Pub {
 impl Pattern for Pub {
     fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached {
         self.peers.push(id);
+        if pipes.get(id).is_some_and(|pipe| pipe.peer.takes_all) {
+            self.trie.add(id, b"");
+        }
         if !self.welcome.is_empty() {
             pipes.push(id, &mut Outgoing::Bytes(&self.welcome), false);
         }
@@ -59,6 +64,7 @@ impl Pattern for Pub {
     fn detach(&mut self, _: &mut Pipes, id: PipeId) {
         self.peers.retain(|&peer| peer != id);
         self.trie.remove_pipe(id);
+        self.allowance.detach(id);
         self.distribute.detach(id);
     }
 
@@ -101,7 +107,7 @@ impl Pattern for Pub {
     }
 
     fn subscription(&mut self, _: &mut Pipes, id: PipeId, change: Subscription<'_>) {
-        apply(&mut self.trie, id, change);
+        apply(&mut self.trie, &mut self.allowance, id, change);
     }
 
     fn drain_input(&mut self, pipes: &mut Pipes, id: PipeId) {
@@ -110,7 +116,7 @@ impl Pattern for Pub {
         };
         while let Some((more, body)) = pipe.reader.peek() {
             if !more && let Some(change) = classify(0, body) {
-                apply(&mut self.trie, id, change);
+                apply(&mut self.trie, &mut self.allowance, id, change);
             }
             skip_message(&mut pipe.reader);
         }
@@ -120,18 +126,27 @@ impl Pattern for Pub {
         self.trie.topics()
     }
 
+    fn take_faulty(&mut self) -> Vec<PipeId> {
+        self.allowance.take_faulty()
+    }
+
     fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
+        self.allowance.configure(options);
         self.distribute.set_no_drop(options.xpub_nodrop);
         self.invert_matching = options.invert_matching;
         self.welcome.clone_from(&options.xpub_welcome_msg);
     }
 }
 
-fn apply(trie: &mut Trie, id: PipeId, change: Subscription<'_>) {
+fn apply(trie: &mut Trie, allowance: &mut Allowance, id: PipeId, change: Subscription<'_>) {
+    if allowance.is_over(id) {
+        return;
+    }
     match change {
-        Subscription::Subscribe(topic) => trie.add(id, topic),
-        Subscription::Cancel(topic) => trie.remove(id, topic),
-    };
+        Subscription::Subscribe(topic) if trie.add(id, topic) => allowance.add(id, topic),
+        Subscription::Cancel(topic) if trie.remove(id, topic) => allowance.remove(id, topic),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -299,6 +314,14 @@ mod tests {
     }
 
     #[test]
+    fn everybody_needs_no_subscription() {
+        let mut rig = Rig::new(Pub::new());
+        let id = rig.connect_everybody();
+        assert_eq!(rig.send(&[b"x", b"y"]), Ok(Sent::To(id)));
+        assert_eq!(rig.got(id), [parts(&[b"x", b"y"])]);
+    }
+
+    #[test]
     fn a_disconnect_ends_all_subscriptions() {
         let (mut rig, [a, b]) = rig();
         rig.subscribe(a, b"x");
@@ -323,7 +346,6 @@ mod tests {
             rig.pattern.send(&mut rig.near, &mut frame, false),
             Ok(Sent::Many)
         );
-        assert!(message.is_empty());
         for id in [a, b, c] {
             assert_eq!(rig.got(id), [parts(&[&large, b"end"]), parts(&[&large])]);
         }

@@ -59,6 +59,10 @@ impl Pattern for Pull {
         false
     }
 
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
+    }
+
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
         self.queue.look(pipes).is_some()
     }

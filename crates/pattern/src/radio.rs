@@ -8,14 +8,18 @@ use ferromq_pipe::{Outgoing, PipeId, Pipes};
 use ferromq_vocabulary::SocketOptions;
 use ferromq_zmtp::command::{self, Command};
 
+use crate::allowance::Allowance;
 use crate::distribute::Distribute;
-use crate::pattern::{Attached, Group, Pattern, Received, Refusal, Sent, skip_message, swallow};
+use crate::pattern::{Attached, Group, Pattern, Received, Refusal, Sent, skip_message};
 
 /// Broadcasts: a message of one part goes to everybody in its group. Never blocks: who has no room
 /// misses the message.
 #[derive(Debug, Default)]
 pub struct Radio {
     groups: HashMap<Vec<u8>, BTreeSet<PipeId>>,
+    /// Pipes that lead to whoever listens: every message goes there.
+    everybody: Vec<PipeId>,
+    allowance: Allowance,
     distribute: Distribute,
 }
 
@@ -32,12 +36,17 @@ impl Radio {
 }
 
 impl Pattern for Radio {
-    fn attach(&mut self, _: &mut Pipes, _: PipeId) -> Attached {
+    fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached {
+        if pipes.get(id).is_some_and(|pipe| pipe.peer.takes_all) {
+            self.everybody.push(id);
+        }
         Attached::Yes
     }
 
     fn detach(&mut self, _: &mut Pipes, id: PipeId) {
         self.distribute.detach(id);
+        self.everybody.retain(|&other| other != id);
+        self.allowance.detach(id);
         self.groups.retain(|_, members| {
             members.remove(&id);
             !members.is_empty()
@@ -65,8 +74,8 @@ impl Pattern for Radio {
         };
         let chosen = self.distribute.choose();
         chosen.extend(self.groups.get(&group).into_iter().flatten());
+        chosen.extend(&self.everybody);
         if chosen.is_empty() {
-            swallow(frame);
             return Ok(Sent::Nowhere);
         }
         self.distribute.make_room(pipes)?;
@@ -94,13 +103,20 @@ impl Pattern for Radio {
     }
 
     fn group(&mut self, id: PipeId, change: Group<'_>) {
+        if self.allowance.is_over(id) {
+            return;
+        }
         match change {
             Group::Join(group) => {
-                self.groups.entry(group.to_vec()).or_default().insert(id);
+                if self.groups.entry(group.to_vec()).or_default().insert(id) {
+                    self.allowance.add(id, group);
+                }
             }
             Group::Leave(group) => {
                 if let Some(members) = self.groups.get_mut(group) {
-                    members.remove(&id);
+                    if members.remove(&id) {
+                        self.allowance.remove(id, group);
+                    }
                     if members.is_empty() {
                         self.groups.remove(group);
                     }
@@ -124,7 +140,12 @@ impl Pattern for Radio {
         }
     }
 
+    fn take_faulty(&mut self) -> Vec<PipeId> {
+        self.allowance.take_faulty()
+    }
+
     fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
+        self.allowance.configure(options);
         self.distribute.set_no_drop(options.xpub_nodrop);
     }
 }

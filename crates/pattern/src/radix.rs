@@ -4,7 +4,8 @@
 /// A compact radix trie. Nothing here recurses, however long a key is.
 ///
 /// Nodes lie in one vector. A node with a value keeps its number until the value is gone, whatever
-/// is added or removed around it: edges are split above it and joined into it.
+/// is added or removed around it: edges are split above it and joined into it. Only
+/// [`compact`](Radix::compact) gives it another one.
 #[derive(Debug)]
 pub(crate) struct Radix<T> {
     nodes: Vec<Node<T>>,
@@ -22,10 +23,11 @@ pub(crate) trait Value: Default {
 #[derive(Debug, Default)]
 struct Node<T> {
     /// The bytes between the parent and here; empty for the root alone.
-    label: Box<[u8]>,
+    label: Label,
+    /// Where it goes on, ordered by first byte. Most nodes are leaves, and of the others few have
+    /// many branches: there is no room to spare.
+    branches: Box<[Branch]>,
     parent: NodeId,
-    /// Where it goes on, ordered by first byte.
-    branches: Vec<Branch>,
     value: T,
 }
 
@@ -33,6 +35,75 @@ struct Node<T> {
 struct Branch {
     first: u8,
     node: NodeId,
+}
+
+/// The bytes of an edge: few of them lie in the node itself.
+#[derive(Debug)]
+enum Label {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Box<Long>),
+}
+
+/// Elsewhere, lest every node be as large as a slice.
+#[derive(Debug)]
+struct Long {
+    bytes: Box<[u8]>,
+}
+
+/// Bytes of a label that need no memory of their own.
+const SHORT: usize = 14;
+
+impl Label {
+    fn new(bytes: &[u8]) -> Self {
+        if bytes.len() > SHORT {
+            let bytes = bytes.into();
+            return Self::Long(Box::new(Long { bytes }));
+        }
+        let mut short = [0; SHORT];
+        short[..bytes.len()].copy_from_slice(bytes);
+        Self::Short {
+            len: bytes.len() as u8,
+            bytes: short,
+        }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Self::Long(long) => &long.bytes,
+        }
+    }
+}
+
+impl Default for Label {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+/// How many bytes two strings begin with alike.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    const STEP: usize = 64;
+    let alike = a
+        .chunks_exact(STEP)
+        .zip(b.chunks_exact(STEP))
+        .take_while(|(a, b)| a == b)
+        .count()
+        * STEP;
+    let rest = a[alike..].iter().zip(&b[alike..]);
+    alike + rest.take_while(|(a, b)| a == b).count()
+}
+
+/// A list with one more entry.
+fn with<T: Copy>(list: &[T], position: usize, entry: T) -> Box<[T]> {
+    let (before, after) = list.split_at(position);
+    [before, &[entry], after].concat().into()
+}
+
+/// A list with one entry less.
+fn without<T: Copy>(list: &[T], position: usize) -> Box<[T]> {
+    [&list[..position], &list[position + 1..]].concat().into()
 }
 
 impl<T: Value> Default for Radix<T> {
@@ -54,8 +125,8 @@ impl<T: Value> Radix<T> {
                 Err(position) => return self.add_leaf(at, position, rest),
             };
             let child = self.node(at).branches[position].node;
-            let label = &self.node(child).label;
-            let common = label.iter().zip(rest).take_while(|(a, b)| a == b).count();
+            let label = self.node(child).label.as_slice();
+            let common = common(label, rest);
             at = if common == label.len() {
                 child
             } else {
@@ -79,6 +150,49 @@ impl<T: Value> Radix<T> {
                 }
                 [only] => return self.join(at, only.node),
                 _ => return,
+            }
+        }
+    }
+
+    /// Gives memory back if most of the nodes are gone; tells each node that has another number now, and its value.
+    ///
+    /// Whoever keeps numbers calls it after he has removed something. It costs no more than what was removed.
+    pub(crate) fn compact(&mut self, mut moved: impl FnMut(NodeId, &T)) {
+        let live = self.nodes.len() - self.free.len();
+        if self.nodes.len() < FEW || live > self.nodes.len() / SPARSE {
+            return;
+        }
+        let tail = self.nodes.split_off(live);
+        let mut is_free = vec![false; live + tail.len()];
+        for &node in &self.free {
+            is_free[node as usize] = true;
+        }
+        let mut gaps = std::mem::take(&mut self.free)
+            .into_iter()
+            .filter(|node| (*node as usize) < live);
+        // Where those from behind are now: links are told when all have moved.
+        let mut places = Vec::with_capacity(tail.len());
+        for (node, &free) in tail.into_iter().zip(&is_free[live..]) {
+            let gap = if free { None } else { gaps.next() };
+            if let Some(gap) = gap {
+                self.nodes[gap as usize] = node;
+            }
+            places.push(gap.unwrap_or_default());
+        }
+        let place = |node: NodeId| {
+            let behind = (node as usize).checked_sub(live);
+            behind.map_or(node, |behind| places[behind])
+        };
+        for node in &mut self.nodes {
+            node.parent = place(node.parent);
+            for branch in &mut node.branches {
+                branch.node = place(branch.node);
+            }
+        }
+        self.nodes.shrink_to_fit();
+        for (&at, free) in places.iter().zip(&is_free[live..]) {
+            if !free {
+                moved(at, &self.node(at).value);
             }
         }
     }
@@ -114,7 +228,7 @@ impl<T: Value> Radix<T> {
         let mut labels = Vec::new();
         let mut at = node;
         while at != ROOT {
-            labels.push(&*self.node(at).label);
+            labels.push(self.node(at).label.as_slice());
             at = self.node(at).parent;
         }
         labels.reverse();
@@ -137,7 +251,7 @@ impl<T: Value> Radix<T> {
         while let Some((at, depth)) = stack.pop() {
             let node = self.node(at);
             key.truncate(depth);
-            key.extend_from_slice(&node.label);
+            key.extend_from_slice(node.label.as_slice());
             if !node.value.is_empty() {
                 each(&key, &node.value);
             }
@@ -156,12 +270,18 @@ impl<T: Value> Radix<T> {
         self.nodes.len() - self.free.len()
     }
 
+    /// How many there is memory for.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.nodes.capacity()
+    }
+
     /// One node further along `rest`.
     #[inline]
     fn step<'a>(&self, at: NodeId, rest: &'a [u8]) -> Option<(NodeId, &'a [u8])> {
         let position = self.branch(at, *rest.first()?).ok()?;
         let child = self.node(at).branches[position].node;
-        Some((child, rest.strip_prefix(&*self.node(child).label)?))
+        Some((child, rest.strip_prefix(self.node(child).label.as_slice())?))
     }
 
     #[inline]
@@ -182,29 +302,29 @@ impl<T: Value> Radix<T> {
 
     fn add_leaf(&mut self, parent: NodeId, position: usize, label: &[u8]) -> NodeId {
         let leaf = self.make(parent, label);
-        self.node_mut(parent).branches.insert(
-            position,
-            Branch {
-                first: label[0],
-                node: leaf,
-            },
-        );
+        let branch = Branch {
+            first: label[0],
+            node: leaf,
+        };
+        let parent = self.node_mut(parent);
+        parent.branches = with(&parent.branches, position, branch);
         leaf
     }
 
     /// Puts a node in the middle of the edge that leads to `child`.
     fn split(&mut self, child: NodeId, position: usize, at: usize) -> NodeId {
         let label = std::mem::take(&mut self.node_mut(child).label);
-        let (above, below) = label.split_at(at);
+        let (above, below) = label.as_slice().split_at(at);
         let parent = self.node(child).parent;
         let middle = self.make(parent, above);
-        self.node_mut(middle).branches.push(Branch {
+        let branch = Branch {
             first: below[0],
             node: child,
-        });
+        };
+        self.node_mut(middle).branches = [branch].into();
         self.node_mut(parent).branches[position].node = middle;
         let child = self.node_mut(child);
-        child.label = below.into();
+        child.label = Label::new(below);
         child.parent = middle;
         middle
     }
@@ -213,25 +333,26 @@ impl<T: Value> Radix<T> {
     fn join(&mut self, middle: NodeId, child: NodeId) {
         let above = std::mem::take(&mut self.node_mut(middle).label);
         let parent = self.node(middle).parent;
-        if let Ok(position) = self.branch(parent, above[0]) {
+        if let Ok(position) = self.branch(parent, above.as_slice()[0]) {
             self.node_mut(parent).branches[position].node = child;
         }
         let child = self.node_mut(child);
-        child.label = [above, std::mem::take(&mut child.label)].concat().into();
+        child.label = Label::new(&[above.as_slice(), child.label.as_slice()].concat());
         child.parent = parent;
         self.release(middle);
     }
 
     fn unlink(&mut self, node: NodeId) {
-        let (parent, first) = (self.node(node).parent, self.node(node).label[0]);
-        if let Ok(position) = self.branch(parent, first) {
-            self.node_mut(parent).branches.remove(position);
+        let (parent, label) = (self.node(node).parent, self.node(node).label.as_slice());
+        if let Ok(position) = self.branch(parent, label[0]) {
+            let parent = self.node_mut(parent);
+            parent.branches = without(&parent.branches, position);
         }
     }
 
     fn make(&mut self, parent: NodeId, label: &[u8]) -> NodeId {
         let node = Node {
-            label: label.into(),
+            label: Label::new(label),
             parent,
             ..Node::default()
         };
@@ -279,3 +400,39 @@ impl<'a, T: Value> Iterator for Prefixes<'a, T> {
 }
 
 const ROOT: NodeId = 0;
+/// Fewer nodes than this are not worth moving.
+const FEW: usize = if cfg!(test) { 8 } else { 1024 };
+/// Nodes are moved when no more than one place in so many is taken.
+const SPARSE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::{Label, Node, SHORT, common};
+
+    #[test]
+    fn nodes_are_small() {
+        assert_eq!(size_of::<Label>(), 16);
+        assert_eq!(size_of::<Node<u32>>(), 40);
+    }
+
+    #[test]
+    fn labels_of_any_length() {
+        for len in [0, 1, SHORT, SHORT + 1, 1000] {
+            let bytes: Vec<u8> = (0..len).map(|byte| byte as u8).collect();
+            assert_eq!(Label::new(&bytes).as_slice(), bytes);
+        }
+    }
+
+    #[test]
+    fn what_strings_have_in_common() {
+        let long: Vec<u8> = (0..300_u16).map(|byte| byte.to_le_bytes()[0]).collect();
+        for len in [0, 1, 63, 64, 65, 128, 299, 300] {
+            assert_eq!(common(&long, &long[..len]), len);
+            let mut other = long.clone();
+            if let Some(byte) = other.get_mut(len) {
+                *byte ^= 1;
+                assert_eq!(common(&long, &other), len);
+            }
+        }
+    }
+}

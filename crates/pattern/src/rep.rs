@@ -5,7 +5,7 @@ use ferromq_message::Message;
 use ferromq_pipe::{Outgoing, PipeId, Pipes};
 
 use crate::fair_queue::FairQueue;
-use crate::pattern::{Attached, Pattern, Received, Refusal, Sent, count_drop, swallow};
+use crate::pattern::{Attached, Pattern, Received, Refusal, Sent, count_drop};
 
 /// Answers: one request, one reply, which goes to who asked. Never blocks in sending: a reply to
 /// a peer that has gone or has no room goes nowhere.
@@ -105,8 +105,8 @@ impl Rep {
             self.asker = None;
             return;
         }
-        for message in &mut self.envelope {
-            pipes.push(id, &mut Outgoing::Message(message), true);
+        for mut message in self.envelope.drain(..) {
+            pipes.push(id, &mut Outgoing::Message(&mut message), true);
         }
         pipes.push(id, &mut Outgoing::Bytes(&[]), true);
     }
@@ -158,7 +158,6 @@ impl Pattern for Rep {
             self.envelope.clear();
         }
         let Some(id) = to else {
-            swallow(frame);
             return Ok(Sent::Nowhere);
         };
         pipes.push(id, frame, more);
@@ -172,6 +171,10 @@ impl Pattern for Rep {
 
     fn can_send(&mut self, _: &mut Pipes) -> bool {
         matches!(self.state, State::Asked | State::Replying)
+    }
+
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {

@@ -225,6 +225,10 @@ impl Pattern for Req {
         }
     }
 
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
+    }
+
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
         match self.state {
             State::Idle | State::Asking => false,

@@ -112,6 +112,12 @@ impl Rotation {
         self.current
     }
 
+    /// How many take turns.
+    #[inline]
+    pub(crate) fn active(&self) -> usize {
+        self.active
+    }
+
     /// The active pipe, if there is only one.
     #[inline(always)]
     pub(crate) fn only(&self) -> Option<PipeId> {

@@ -9,9 +9,7 @@ use ferromq_pipe::{Outgoing, PipeId, Pipes};
 use ferromq_vocabulary::SocketOptions;
 
 use crate::fair_queue::FairQueue;
-use crate::pattern::{
-    Attached, Pattern, Received, Refusal, Sent, count_drop, count_stall, swallow,
-};
+use crate::pattern::{Attached, Pattern, Received, Refusal, Sent, count_drop, count_stall};
 use crate::routes::Routes;
 
 /// What a router's own messages tell the application.
@@ -26,6 +24,8 @@ pub struct Router {
     routes: Routes,
     /// Whose routing id has been given out, while the rest of the message follows.
     reading: Option<PipeId>,
+    /// Whose message was received last.
+    last: Option<PipeId>,
     writing: Writing,
     /// Parts of this side's own messages, and the routing ids in front of them.
     own: VecDeque<Message>,
@@ -111,12 +111,15 @@ impl Router {
     /// Chooses the peer of the message that begins.
     fn address(&mut self, pipes: &mut Pipes, name: &[u8]) -> Result<(), Refusal> {
         self.writing = Writing::Nowhere;
-        let Some(id) = self.routes.find(name) else {
+        // Most go back to whom the last one came from.
+        let last = self.last.filter(|&id| self.routes.id_of(id) == Some(name));
+        let Some(id) = last.or_else(|| self.routes.find(name)) else {
             return self.refuse(Refusal::Unroutable);
         };
         if !pipes.has_room(id) {
             if self.mandatory {
                 count_stall(pipes, id);
+                self.routes.refuse(id);
             } else {
                 count_drop(pipes, id);
             }
@@ -209,7 +212,6 @@ impl Pattern for Router {
                 if more {
                     self.address(pipes, frame.as_slice())?;
                 }
-                swallow(frame);
                 Ok(Sent::Nowhere)
             }
             Writing::To(id) => {
@@ -223,7 +225,6 @@ impl Pattern for Router {
                 if !more {
                     self.writing = Writing::Name;
                 }
-                swallow(frame);
                 Ok(Sent::Nowhere)
             }
         }
@@ -247,16 +248,22 @@ impl Pattern for Router {
         let id = self.look(pipes).ok_or(Refusal::Again)?;
         self.queue.begin();
         self.reading = Some(id);
-        let name = self.routes.id_of(id).unwrap_or_default();
-        let mut head = Message::copy_from_slice(name);
-        head.set_more(true);
-        Ok(Received::Head(id, head))
+        self.last = Some(id);
+        Ok(Received::Name(id))
     }
 
     fn can_send(&mut self, pipes: &mut Pipes) -> bool {
         !self.mandatory
             || self.writing != Writing::Name
             || self.routes.pipes().any(|id| pipes.has_room(id))
+    }
+
+    fn can_send_refused(&mut self, pipes: &mut Pipes) -> bool {
+        self.routes.has_room_again(pipes)
+    }
+
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
@@ -309,7 +316,7 @@ mod tests {
         let id = rig.connect(2);
         let peer = &mut rig.near.get_mut(id).unwrap().peer;
         peer.known = true;
-        peer.routing_id = name.to_vec();
+        peer.routing_id = name.into();
         rig.pattern.identified(&mut rig.near, id);
         id
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use ferromq_pipe::PipeId;
+use ferromq_pipe::{PipeId, Pipes};
 
 /// Which pipe leads to which routing id, and back.
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub(crate) struct Routes {
     /// By the pipe's index.
     ids: Vec<Option<Vec<u8>>>,
     next: u32,
+    /// The peer for which there was no room when a message was refused.
+    refused: Option<PipeId>,
 }
 
 impl Routes {
@@ -44,6 +46,16 @@ impl Routes {
         }
     }
 
+    /// There is no room for a message to this peer.
+    pub(crate) fn refuse(&mut self, id: PipeId) {
+        self.refused = Some(id);
+    }
+
+    /// Whether the peer refused last has room now, or has gone.
+    pub(crate) fn has_room_again(&self, pipes: &mut Pipes) -> bool {
+        self.refused.is_none_or(|id| pipes.has_room(id))
+    }
+
     /// Gives a pipe its routing id, which nobody else must have.
     pub(crate) fn insert(&mut self, routing_id: Vec<u8>, id: PipeId) {
         if self.ids.len() <= id.index() {
@@ -55,6 +67,9 @@ impl Routes {
 
     /// Takes a pipe's routing id back; what it was.
     pub(crate) fn remove(&mut self, id: PipeId) -> Option<Vec<u8>> {
+        if self.refused == Some(id) {
+            self.refused = None;
+        }
         let routing_id = self.ids.get_mut(id.index())?.take()?;
         self.pipes.remove(&routing_id);
         Some(routing_id)

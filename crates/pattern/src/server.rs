@@ -80,6 +80,7 @@ impl Pattern for Server {
         let id = id.ok_or(Refusal::Unroutable)?;
         if !pipes.has_room(id) {
             count_stall(pipes, id);
+            self.routes.refuse(id);
             return Err(Refusal::Again);
         }
         if let Outgoing::Message(message) = frame {
@@ -104,6 +105,14 @@ impl Pattern for Server {
     /// Always, as in libzmq.
     fn can_send(&mut self, _: &mut Pipes) -> bool {
         true
+    }
+
+    fn can_send_refused(&mut self, pipes: &mut Pipes) -> bool {
+        self.routes.has_room_again(pipes)
+    }
+
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {

@@ -90,6 +90,10 @@ impl Pattern for Sub {
         false
     }
 
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
+    }
+
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
         self.look(pipes).is_some()
     }

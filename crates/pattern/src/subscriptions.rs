@@ -6,7 +6,7 @@ use crate::radix::{Radix, Value};
 /// For each topic how often it has been subscribed to.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
-    counts: Radix<u64>,
+    counts: Radix<u32>,
     topics: usize,
 }
 
@@ -15,7 +15,8 @@ impl Subscriptions {
     pub(crate) fn add(&mut self, topic: &[u8]) -> bool {
         let node = self.counts.insert(topic);
         let count = self.counts.value_mut(node);
-        *count += 1;
+        // Nobody subscribes more often, and if so more cancels are too many.
+        *count = count.saturating_add(1);
         let first = *count == 1;
         self.topics += usize::from(first);
         first
@@ -36,6 +37,8 @@ impl Subscriptions {
         }
         self.topics -= 1;
         self.counts.prune(node);
+        // Nobody keeps numbers of nodes here.
+        self.counts.compact(|_, _| {});
         true
     }
 
@@ -64,7 +67,7 @@ impl Subscriptions {
     }
 }
 
-impl Value for u64 {
+impl Value for u32 {
     #[inline]
     fn is_empty(&self) -> bool {
         *self == 0

@@ -28,9 +28,20 @@ struct Subscriber {
     seen: u64,
 }
 
-/// The pipes that have subscribed to one topic, in order.
+/// The pipes that have subscribed to one topic, in order: mostly one.
 #[derive(Debug, Default)]
-struct Subscribers(Vec<Entry>);
+enum Subscribers {
+    #[default]
+    Nobody,
+    One(Entry),
+    /// At least two. Elsewhere, lest every node be as large as a vector.
+    Many(Box<Crowd>),
+}
+
+#[derive(Debug)]
+struct Crowd {
+    entries: Vec<Entry>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -50,15 +61,10 @@ impl Trie {
         if self.pipes.len() <= id.index() {
             self.pipes.resize(id.index() + 1, Subscriber::default());
         }
-        self.topics += usize::from(set.0.is_empty());
+        self.topics += usize::from(set.is_empty());
         let nodes = &mut self.pipes[id.index()].nodes;
-        set.0.insert(
-            position,
-            Entry {
-                id,
-                place: nodes.len() as u32,
-            },
-        );
+        let place = nodes.len() as u32;
+        set.insert(position, Entry { id, place });
         nodes.push(node);
         true
     }
@@ -72,17 +78,19 @@ impl Trie {
         let Ok(position) = set.position(id) else {
             return false;
         };
-        let place = set.0.remove(position).place as usize;
-        self.topics -= usize::from(set.0.is_empty());
+        let place = set.as_slice()[position].place as usize;
+        set.remove(position);
+        self.topics -= usize::from(set.is_empty());
         let nodes = &mut self.pipes[id.index()].nodes;
         nodes.swap_remove(place);
         if let Some(&moved) = nodes.get(place) {
             let set = self.radix.value_mut(moved);
             if let Ok(position) = set.position(id) {
-                set.0[position].place = place as u32;
+                set.as_mut_slice()[position].place = place as u32;
             }
         }
         self.radix.prune(node);
+        self.compact();
         true
     }
 
@@ -90,7 +98,7 @@ impl Trie {
     pub(crate) fn subscribers(&mut self, topic: &[u8]) -> usize {
         self.radix
             .find(topic)
-            .map_or(0, |node| self.radix.value_mut(node).0.len())
+            .map_or(0, |node| self.radix.value_mut(node).as_slice().len())
     }
 
     /// Takes all subscriptions of a pipe back; tells each topic, and whether nobody is left there.
@@ -100,7 +108,7 @@ impl Trie {
             .get(id.index())
             .map_or_else(Vec::new, |subscriber| subscriber.nodes.clone());
         for node in nodes {
-            let alone = self.radix.value_mut(node).0.len() == 1;
+            let alone = self.radix.value_mut(node).as_slice().len() == 1;
             tell(self.radix.key(node), alone);
         }
         self.remove_pipe(id);
@@ -121,11 +129,22 @@ impl Trie {
         for node in std::mem::take(&mut subscriber.nodes) {
             let set = self.radix.value_mut(node);
             if let Ok(position) = set.position(id) {
-                set.0.remove(position);
-                self.topics -= usize::from(set.0.is_empty());
+                set.remove(position);
+                self.topics -= usize::from(set.is_empty());
             }
             self.radix.prune(node);
         }
+        self.compact();
+    }
+
+    /// A crowd that has gone takes its memory with it, although others have stayed.
+    fn compact(&mut self) {
+        let pipes = &mut self.pipes;
+        self.radix.compact(|node, set| {
+            for entry in set.as_slice() {
+                pipes[entry.id.index()].nodes[entry.place as usize] = node;
+            }
+        });
     }
 
     /// How many distinct topics there are.
@@ -149,7 +168,7 @@ impl Trie {
         for entry in [first, second]
             .into_iter()
             .chain(sets)
-            .flat_map(|set| &set.0)
+            .flat_map(Subscribers::as_slice)
         {
             let seen = &mut self.pipes[entry.id.index()].seen;
             if *seen != self.round {
@@ -163,18 +182,60 @@ impl Trie {
 impl Subscribers {
     #[inline]
     fn for_each(&self, each: impl FnMut(PipeId)) {
-        self.0.iter().map(|entry| entry.id).for_each(each);
+        self.as_slice().iter().map(|entry| entry.id).for_each(each);
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[Entry] {
+        match self {
+            Self::Nobody => &[],
+            Self::One(entry) => std::slice::from_ref(entry),
+            Self::Many(crowd) => &crowd.entries,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [Entry] {
+        match self {
+            Self::Nobody => &mut [],
+            Self::One(entry) => std::slice::from_mut(entry),
+            Self::Many(crowd) => &mut crowd.entries,
+        }
     }
 
     fn position(&self, id: PipeId) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&id, |entry| entry.id)
+        self.as_slice().binary_search_by_key(&id, |entry| entry.id)
+    }
+
+    fn insert(&mut self, position: usize, entry: Entry) {
+        match self {
+            Self::Nobody => *self = Self::One(entry),
+            Self::One(other) => {
+                let mut entries = vec![*other];
+                entries.insert(position, entry);
+                *self = Self::Many(Box::new(Crowd { entries }));
+            }
+            Self::Many(crowd) => crowd.entries.insert(position, entry),
+        }
+    }
+
+    fn remove(&mut self, position: usize) {
+        match self {
+            Self::Nobody => {}
+            Self::One(_) => *self = Self::Nobody,
+            Self::Many(crowd) => {
+                crowd.entries.remove(position);
+                if let [only] = crowd.entries[..] {
+                    *self = Self::One(only);
+                }
+            }
+        }
     }
 }
 
 impl Value for Subscribers {
     #[inline]
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        matches!(self, Self::Nobody)
     }
 }
 
@@ -232,7 +293,11 @@ mod tests {
             if step % 64 == 0 {
                 let mut topics = Vec::new();
                 trie.radix.for_each(|topic, set| {
-                    topics.extend(set.0.iter().map(|entry| (topic.to_vec(), entry.id)));
+                    topics.extend(
+                        set.as_slice()
+                            .iter()
+                            .map(|entry| (topic.to_vec(), entry.id)),
+                    );
                 });
                 assert_eq!(topics, Vec::from_iter(oracle.iter().cloned()));
             }
@@ -292,6 +357,28 @@ mod tests {
             );
         }
         assert_eq!(trie.radix.len(), 1);
+    }
+
+    #[test]
+    fn who_stays_does_not_hold_the_memory_of_those_who_have_gone() {
+        let ids = names(3);
+        let mut trie = Trie::default();
+        // The first, the last, and some in between.
+        for number in 0..10_000 {
+            let topic = format!("topic/{number}");
+            trie.add(ids[usize::from(number % 1_111 == 0)], topic.as_bytes());
+        }
+        trie.add(ids[2], b"topic/9999");
+        trie.remove_pipe(ids[0]);
+        assert!(trie.radix.places() <= 4 * trie.radix.len());
+        assert_eq!(trie.matching(b"topic/9999"), [ids[1], ids[2]]);
+        assert_eq!(trie.matching(b"topic/1111 and more"), [ids[1]]);
+        assert_eq!(trie.matching(b"topic/1112"), []);
+        // Everybody's list knows the new numbers.
+        trie.remove_pipe(ids[1]);
+        assert_eq!(trie.matching(b"topic/9999"), [ids[2]]);
+        assert!(trie.remove(ids[2], b"topic/9999"));
+        assert_eq!((trie.radix.len(), trie.topics()), (1, 0));
     }
 
     #[test]

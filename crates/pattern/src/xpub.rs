@@ -9,6 +9,7 @@ use ferromq_vocabulary::SocketOptions;
 use ferromq_zmtp::subscription::classify;
 
 use crate::Subscription;
+use crate::allowance::Allowance;
 use crate::distribute::Distribute;
 use crate::pattern::{Attached, Pattern, Received, Refusal, Sent};
 use crate::trie::Trie;
@@ -29,6 +30,7 @@ pub struct Xpub {
     trie: Trie,
     /// What the peers asked for, where the application decides.
     wishes: Trie,
+    allowance: Allowance,
     distribute: Distribute,
     /// What the application shall receive, and from whom.
     waiting: VecDeque<Waiting>,
@@ -87,26 +89,31 @@ impl Xpub {
 
     /// A peer wants something, or no longer.
     fn change(&mut self, id: PipeId, change: Subscription<'_>) {
+        if self.allowance.is_over(id) {
+            return;
+        }
+        let asked_for = if self.manual {
+            &mut self.wishes
+        } else {
+            &mut self.trie
+        };
         let tell = match change {
-            Subscription::Subscribe(topic) if self.manual => {
-                self.wishes.add(id, topic);
-                true
-            }
-            Subscription::Cancel(topic) if self.manual => {
-                self.wishes.remove(id, topic);
-                true
-            }
             Subscription::Subscribe(topic) => {
-                let first = self.trie.subscribers(topic) == 0;
-                self.trie.add(id, topic);
-                first || self.verbose
+                let first = asked_for.subscribers(topic) == 0;
+                if asked_for.add(id, topic) {
+                    self.allowance.add(id, topic);
+                }
+                first || self.manual || self.verbose
             }
             Subscription::Cancel(topic) => {
-                self.trie.remove(id, topic);
-                self.trie.subscribers(topic) == 0 || self.verboser
+                if asked_for.remove(id, topic) {
+                    self.allowance.remove(id, topic);
+                }
+                asked_for.subscribers(topic) == 0 || self.manual || self.verboser
             }
         };
         if tell {
+            self.allowance.tell(id);
             self.tell(Some(id), change);
         }
     }
@@ -123,12 +130,15 @@ impl Xpub {
         });
     }
 
-    /// Takes in what a peer has sent.
+    /// Takes in what a peer has sent, up to a message that commands stand before: those come first.
     fn take_in(&mut self, pipes: &mut Pipes, id: PipeId) {
         let Some(pipe) = pipes.get_mut(id) else {
             return;
         };
         while self.kept < KEPT || self.begun == Some(id) {
+            if pipe.reader.is_ready() && pipe.reader.has_commands() {
+                return;
+            }
             let Some((more, body)) = pipe.reader.peek() else {
                 return;
             };
@@ -165,14 +175,22 @@ impl Xpub {
 impl Pattern for Xpub {
     fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached {
         self.peers.push(id);
+        // libzmq, too, tells the application nothing of this one.
+        if pipes.get(id).is_some_and(|pipe| pipe.peer.takes_all) {
+            self.trie.add(id, b"");
+        }
         if !self.welcome.is_empty() {
             pipes.push(id, &mut Outgoing::Bytes(&self.welcome), false);
         }
         Attached::Yes
     }
 
-    fn detach(&mut self, _: &mut Pipes, id: PipeId) {
+    fn detach(&mut self, pipes: &mut Pipes, id: PipeId) {
+        if pipes.get(id).is_some_and(|pipe| pipe.peer.takes_all) {
+            self.trie.remove(id, b"");
+        }
         self.peers.retain(|&peer| peer != id);
+        self.allowance.detach(id);
         self.distribute.detach(id);
         if self.last == Some(id) {
             self.last = None;
@@ -234,6 +252,9 @@ impl Pattern for Xpub {
         }
         let next = self.waiting.pop_front().ok_or(Refusal::Again)?;
         self.kept -= usize::from(next.plain);
+        if let Some(from) = next.from.filter(|_| !next.plain) {
+            self.allowance.told(from);
+        }
         if self.manual && !next.plain {
             self.last = next.from;
         }
@@ -288,7 +309,12 @@ impl Pattern for Xpub {
         self.trie.topics()
     }
 
+    fn take_faulty(&mut self) -> Vec<PipeId> {
+        self.allowance.take_faulty()
+    }
+
     fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
+        self.allowance.configure(options);
         self.distribute.set_no_drop(options.xpub_nodrop);
         self.verbose = options.xpub_verbose;
         self.verboser = options.xpub_verboser;
@@ -356,6 +382,17 @@ mod tests {
         rig.give(a, &[b"\x01x"]);
         rig.give(a, &[b"\x00x"]);
         assert_eq!(seen(&mut rig), [b"\x01x", b"\x00x"]);
+    }
+
+    #[test]
+    fn everybody_is_not_seen() {
+        let (mut rig, [_]) = rig(&SocketOptions::default());
+        let id = rig.connect_everybody();
+        assert!(!rig.can_recv());
+        assert_eq!(rig.send(&[b"x"]), Ok(Sent::To(id)));
+        rig.disconnect(id);
+        assert!(!rig.can_recv());
+        assert_eq!(rig.send(&[b"x"]), Ok(Sent::Nowhere));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ferromq_zmtp::subscription::classify;
 use crate::Subscription;
 use crate::distribute::Distribute;
 use crate::fair_queue::FairQueue;
-use crate::pattern::{Attached, Pattern, Received, Refusal, Sent, Topic, swallow};
+use crate::pattern::{Attached, Pattern, Received, Refusal, Sent, Topic};
 use crate::subscriptions::Subscriptions;
 
 /// Subscribes by messages that begin with 1 and cancels by such with 0; other messages go to all
@@ -39,22 +39,17 @@ impl Xsub {
 
     /// Whether a part is a change of subscriptions; it is made then.
     fn change(&mut self, body: &[u8]) -> bool {
-        let (topic, add, forward) = match classify(0, body) {
-            Some(Subscription::Subscribe(topic)) => {
-                self.subscriptions.add(topic);
-                // contract 3.12: every one, again and again.
-                (topic, true, true)
-            }
-            Some(Subscription::Cancel(topic)) => {
-                let last = self.subscriptions.remove(topic);
-                (topic, false, last || self.all_cancels)
-            }
+        let (topic, add, news) = match classify(0, body) {
+            Some(Subscription::Subscribe(topic)) => (topic, true, self.subscriptions.add(topic)),
+            Some(Subscription::Cancel(topic)) => (topic, false, self.subscriptions.remove(topic)),
             None => return false,
         };
-        if forward {
+        // contract 3.12: every subscription, again and again.
+        if add || news || self.all_cancels {
             self.changes.push(Topic {
                 topic: topic.to_vec(),
                 add,
+                news,
             });
         }
         true
@@ -91,7 +86,6 @@ impl Pattern for Xsub {
         let first = !std::mem::replace(&mut self.mid_message, more);
         let may_change = !self.distribute.is_mid_message() && (first || !self.only_first);
         if may_change && self.change(frame.as_slice()) {
-            swallow(frame);
             return Ok(Sent::Topic);
         }
         if !self.distribute.is_mid_message() {
@@ -117,6 +111,10 @@ impl Pattern for Xsub {
     /// Always, as in libzmq.
     fn can_send(&mut self, _: &mut Pipes) -> bool {
         true
+    }
+
+    fn readable_pipes(&self) -> usize {
+        self.queue.active()
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
@@ -158,12 +156,16 @@ mod tests {
         for body in [&b"\x01x"[..], b"\x01x", b"\x00x", b"\x00x", b"\x00x"] {
             assert_eq!(rig.send(&[body]), Ok(Sent::Topic));
         }
-        let topic = |add| Topic {
+        let topic = |add, news| Topic {
             topic: b"x".to_vec(),
             add,
+            news,
         };
         let told = rig.pattern.take_topics();
-        assert_eq!(told, [topic(true), topic(true), topic(false)]);
+        assert_eq!(
+            told,
+            [topic(true, true), topic(true, false), topic(false, true)]
+        );
         assert_eq!(rig.send(&[b"\x02hello", b"\x01x"]), Ok(Sent::Many));
         for id in [a, b] {
             assert_eq!(rig.got(id), [parts(&[b"\x02hello", b"\x01x"])]);

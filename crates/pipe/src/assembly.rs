@@ -3,21 +3,62 @@
 
 use std::io;
 
-use ferromq_message::Buffer;
+use ferromq_message::{Buffer, Message};
 use ferromq_os::stream::Stream;
 
 use crate::fill::FillFault;
 
+/// A frame gets at most this much before its bytes are there.
+const ANNOUNCED: usize = 1024 * 1024;
+/// How much is read at once when another large frame is expected: its beginning, the rest goes to where it will stay.
+pub const BEGINNING: usize = 4 * 1024;
+
 /// A large frame that is being put together.
-pub(crate) struct Assembly {
+pub struct Assembly {
     pub(crate) flags: u8,
     pub(crate) body_len: u64,
     pub(crate) buffer: Buffer,
 }
 
 impl Assembly {
+    /// Of a frame with a body of so many bytes there is the beginning.
+    ///
+    /// # Errors
+    /// No memory for it, or more than could be addressed.
+    pub fn begin(flags: u8, body_len: u64, beginning: &[u8]) -> Result<Self, FillFault> {
+        let len = usize::try_from(body_len).map_err(|_too_large| FillFault::TooLarge)?;
+        let buffer = Buffer::with_capacity(len.min(ANNOUNCED))
+            .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+        let mut assembly = Self {
+            flags,
+            body_len,
+            buffer,
+        };
+        assembly.extend(beginning)?;
+        Ok(assembly)
+    }
+
+    /// Appends what is here of the rest; returns what lies behind the frame.
+    ///
+    /// # Errors
+    /// No memory for it.
+    pub fn extend<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], FillFault> {
+        let (now, rest) = bytes.split_at(bytes.len().min(self.missing()));
+        self.buffer
+            .extend_from_slice(now)
+            .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+        Ok(rest)
+    }
+
+    /// The body, as far as it has come.
+    #[must_use]
+    pub fn into_body(self) -> Message {
+        Message::from_buffer(self.buffer)
+    }
+
     /// Bytes that have not come yet.
-    pub(crate) fn missing(&self) -> usize {
+    #[must_use]
+    pub fn missing(&self) -> usize {
         (self.body_len - self.buffer.len() as u64) as usize
     }
 
@@ -30,24 +71,33 @@ impl Assembly {
         Ok(&mut room[..room_len])
     }
 
-    /// Reads some of them, cut to so many bytes; returns how many came and were offered.
-    pub(crate) fn read(
+    /// Reads some of them, and what comes behind them into `behind`, cut to so many bytes; returns how
+    /// many came and were offered.
+    ///
+    /// # Errors
+    /// No memory for them; within, those of the read.
+    pub fn read(
         &mut self,
         stream: &Stream,
         cut: impl FnOnce(usize) -> usize,
+        behind: &mut [u8],
     ) -> Result<io::Result<(usize, usize)>, FillFault> {
         self.make_room()?;
         let missing = self.missing();
         let room = self.buffer.spare_uninit();
-        let whole = room.len().min(missing);
-        let offered = cut(whole).min(whole);
-        let read = match stream.recv_uninit(&mut room[..offered]) {
+        let here = room.len().min(missing);
+        let beyond = if here == missing { behind.len() } else { 0 };
+        let offered = cut(here + beyond);
+        let here = here.min(offered);
+        let beyond = beyond.min(offered - here);
+        let result = stream.recv_uninit_vectored(&mut room[..here], &mut behind[..beyond]);
+        let read = match result {
             Ok(read) => read,
             Err(error) => return Ok(Err(error)),
         };
         // SAFETY: the kernel has written so many bytes at the beginning of the room.
-        unsafe { self.buffer.commit_uninit(read) };
-        Ok(Ok((read, offered)))
+        unsafe { self.buffer.commit_uninit(read.min(here)) };
+        Ok(Ok((read, here + beyond)))
     }
 
     fn make_room(&mut self) -> Result<(), FillFault> {
@@ -58,5 +108,13 @@ impl Assembly {
                 .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
         }
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Assembly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assembly")
+            .field("missing", &self.missing())
+            .finish_non_exhaustive()
     }
 }

@@ -9,11 +9,13 @@
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::size_of;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use ferromq_message::{Message, frame};
+use ferromq_os::memory;
 
-use crate::loom::{AtomicPtr, AtomicU64, Track};
+use crate::loom::{AtomicPtr, AtomicU32, AtomicU64, Track};
+use crate::pool::SLAB;
 
 /// What a chunk's word says: how far it may be read, how many messages end in it, whether the
 /// producer has left it for good, and whether it did so in the middle of a message.
@@ -63,6 +65,8 @@ pub(crate) enum Kind {
     Bytes,
     /// One frame whose body travels by reference.
     Reference,
+    /// A part of a chunk of bytes that several queues share.
+    Range,
 }
 
 /// Chunks on the heap begin with a cache line; the sentinel inside a queue, of which an idle
@@ -78,8 +82,12 @@ pub(crate) struct Chunk {
     pub(crate) capacity: u32,
     pub(crate) kind: Kind,
     track: Track,
+    /// Of a block that several queues share: how many refer to it.
+    holders: AtomicU32,
     /// What follows begins with a cache line of its own: the word is the producer's.
-    _rest: [u8; 24],
+    /// It does not come from the allocator.
+    mapped: bool,
+    _rest: [u8; 23],
 }
 
 #[cfg(not(loom))]
@@ -119,6 +127,16 @@ impl Reference {
     }
 }
 
+/// What follows the head of a [`Kind::Range`] chunk.
+#[repr(C)]
+pub(crate) struct Range {
+    /// The block, which is kept as long as the range.
+    pub(crate) block: Link,
+    /// Where in it the range begins, and how many messages end before that.
+    pub(crate) from: u32,
+    pub(crate) messages: u32,
+}
+
 pub(crate) type Link = NonNull<Chunk>;
 
 impl Chunk {
@@ -131,7 +149,9 @@ impl Chunk {
             capacity: 0,
             kind: Kind::Sentinel,
             track: Track::new(0),
-            _rest: [0; 24],
+            holders: AtomicU32::new(0),
+            mapped: false,
+            _rest: [0; 23],
         }
     }
 
@@ -143,15 +163,20 @@ impl Chunk {
 
     fn allocate(data: usize, kind: Kind, capacity: u32, zeroed: bool) -> Link {
         let layout = Self::layout(data);
-        // SAFETY: the layout has a non-zero size.
-        let raw = unsafe {
-            if zeroed {
-                alloc_zeroed(layout)
-            } else {
-                alloc(layout)
-            }
+        let map = kind == Kind::Bytes && data == SLAB && many::another();
+        let link = if map {
+            memory::map(layout.size())
+        } else {
+            // SAFETY: the layout has a non-zero size.
+            NonNull::new(unsafe {
+                if zeroed {
+                    alloc_zeroed(layout)
+                } else {
+                    alloc(layout)
+                }
+            })
         };
-        let Some(link) = NonNull::new(raw.cast::<Self>()) else {
+        let Some(link) = link.map(NonNull::cast::<Self>) else {
             handle_alloc_error(layout)
         };
         let track = Track::new(capacity as usize);
@@ -159,6 +184,7 @@ impl Chunk {
             capacity,
             kind,
             track,
+            mapped: map,
             ..Self::sentinel()
         };
         // SAFETY: freshly allocated, large enough and aligned for the head.
@@ -182,6 +208,67 @@ impl Chunk {
         link
     }
 
+    /// What is in a block from its published end on, as long as it stays open: the block's word says
+    /// how far.
+    ///
+    /// # Safety
+    /// The block is alive and the caller is its producer.
+    pub(crate) unsafe fn range(block: Link) -> Link {
+        let link = Self::allocate(size_of::<Range>(), Kind::Range, 0, false);
+        // SAFETY: alive by contract.
+        let word = unsafe { Self::load(block) };
+        // SAFETY: as above.
+        unsafe { Self::hold(block) };
+        let range = Range {
+            block,
+            from: word.end() as u32,
+            messages: word.messages(),
+        };
+        // SAFETY: the data area was allocated for exactly this and is 64-aligned.
+        unsafe { Self::data(link).cast::<Range>().write(range) };
+        link
+    }
+
+    /// The range in this chunk, which must be of [`Kind::Range`].
+    ///
+    /// # Safety
+    /// The chunk is alive.
+    #[inline]
+    pub(crate) unsafe fn range_of<'a>(link: Link) -> &'a Range {
+        // SAFETY: written when the chunk was made, and never changed.
+        unsafe { &*Self::data(link).cast::<Range>() }
+    }
+
+    /// Keeps a block for one more.
+    ///
+    /// # Safety
+    /// The chunk is alive, and held already or the caller's alone.
+    pub(crate) unsafe fn hold(block: Link) {
+        // SAFETY: alive by contract; the count is atomic.
+        unsafe { (*block.as_ptr()).holders.fetch_add(1, Relaxed) };
+    }
+
+    /// Whether the caller, who holds a block, is the only one to.
+    ///
+    /// # Safety
+    /// The chunk is alive.
+    pub(crate) unsafe fn is_held_once(block: Link) -> bool {
+        // SAFETY: alive by contract; the count is atomic. Who let go had read what it wanted.
+        unsafe { (*block.as_ptr()).holders.load(Acquire) == 1 }
+    }
+
+    /// Lets a block go; the last one frees it.
+    ///
+    /// # Safety
+    /// The caller holds it, and does not use it afterwards.
+    pub(crate) unsafe fn let_go(block: Link) {
+        // SAFETY: alive by contract; the count is atomic.
+        if unsafe { (*block.as_ptr()).holders.fetch_sub(1, AcqRel) } == 1 {
+            // SAFETY: nobody else refers to it.
+            unsafe { Self::free(block) };
+        }
+    }
+
     /// First byte behind the head.
     #[inline(always)]
     pub(crate) fn data(link: Link) -> *mut u8 {
@@ -202,6 +289,47 @@ impl Chunk {
     pub(crate) unsafe fn load(link: Link) -> Word {
         // SAFETY: alive by contract; the word is atomic.
         Word(unsafe { (*link.as_ptr()).word.load(Acquire) })
+    }
+
+    /// The word of a chunk of any kind. That of an open range is the block's.
+    ///
+    /// # Safety
+    /// The chunk is alive.
+    #[inline]
+    pub(crate) unsafe fn word(link: Link) -> Word {
+        // SAFETY: alive by contract.
+        unsafe {
+            if (*link.as_ptr()).kind != Kind::Range {
+                return Self::load(link);
+            }
+            // The block first: a range is sealed before its block goes on without it.
+            let range = Self::range_of(link);
+            let block = Self::load(range.block);
+            let own = Self::load(link);
+            if own.is_sealed() {
+                return own;
+            }
+            Word::open(
+                block.messages() - range.messages,
+                block.end() - range.from as usize,
+            )
+        }
+    }
+
+    /// The first byte of a chunk of bytes, or of a range, and whose bytes they are.
+    ///
+    /// # Safety
+    /// The chunk is alive.
+    #[inline]
+    pub(crate) unsafe fn bytes_of(link: Link) -> (Link, usize) {
+        // SAFETY: alive by contract.
+        unsafe {
+            if (*link.as_ptr()).kind == Kind::Range {
+                let range = Self::range_of(link);
+                return (range.block, range.from as usize);
+            }
+        }
+        (link, 0)
     }
 
     /// # Safety
@@ -276,6 +404,11 @@ impl Chunk {
         let data = match kind {
             Kind::Sentinel => return,
             Kind::Bytes => capacity as usize,
+            Kind::Range => {
+                // SAFETY: alive until the deallocation below, and it holds the block.
+                unsafe { Self::let_go(Self::range_of(link).block) };
+                size_of::<Range>()
+            }
             Kind::Reference => {
                 // SAFETY: a reference chunk holds an initialised frame until it is freed.
                 unsafe { ptr::drop_in_place(Self::frame(link)) };
@@ -284,9 +417,41 @@ impl Chunk {
         };
         // SAFETY: allocated with this very layout, and referred to for the last time.
         unsafe {
+            let mapped = (*link.as_ptr()).mapped;
             ptr::drop_in_place(link.as_ptr());
-            dealloc(link.as_ptr().cast::<u8>(), Self::layout(data));
+            if kind == Kind::Bytes && data == SLAB {
+                many::one_less();
+            }
+            if mapped {
+                memory::unmap(link.cast(), Self::layout(data).size());
+            } else {
+                dealloc(link.as_ptr().cast::<u8>(), Self::layout(data));
+            }
         }
+    }
+}
+
+/// How many slabs there are. Those of a few busy connections are better had from the allocator, which has them warm.
+/// Those of a crowd, each of which has sent the beginning of a message and no end, are better mapped: what is not
+/// touched costs nothing, and afterwards all of it is given back.
+#[expect(
+    clippy::disallowed_types,
+    reason = "a count for the whole process, which models leave out"
+)]
+mod many {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    static SLABS: AtomicUsize = AtomicUsize::new(0);
+    const FEW: usize = 16;
+
+    /// Counts one more; whether they are many.
+    pub(super) fn another() -> bool {
+        SLABS.fetch_add(1, Relaxed) >= FEW && !cfg!(loom)
+    }
+
+    pub(super) fn one_less() {
+        SLABS.fetch_sub(1, Relaxed);
     }
 }
 
@@ -303,9 +468,9 @@ pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: each arm's range matches its moves; the areas are valid for len bytes by contract.
     unsafe {
         match len {
-            16..=32 => words::<2>(from, to, len),
+            8..=16 => words::<1>(from, to, len),
+            17..=32 => words::<2>(from, to, len),
             33..=64 => words::<4>(from, to, len),
-            8..=15 => words::<1>(from, to, len),
             4..=7 => {
                 let first = from.cast::<u32>().read_unaligned();
                 let last = from.add(len - 4).cast::<u32>().read_unaligned();

@@ -10,6 +10,7 @@ use std::io::IoSlice;
 use ferromq_message::{Message, frame};
 
 use crate::chunk::{Chunk, Kind, Link, Reference, Word};
+use crate::emptied::Emptied;
 use crate::loom::Arc;
 use crate::queue::Shared;
 
@@ -42,7 +43,10 @@ pub struct Drain {
     counted: u32,
     taken: u64,
     batch: Option<Batch>,
-    finished: Vec<Message>,
+    finished: Option<Box<Finished>>,
+    /// So many chunks are to be kept, and these have been.
+    wanted: usize,
+    emptied: Vec<Emptied>,
     shared: Arc<Shared>,
 }
 
@@ -61,9 +65,16 @@ impl Drain {
             counted: 0,
             taken: 0,
             batch: None,
-            finished: Vec::new(),
+            finished: None,
+            wanted: 0,
+            emptied: Vec::new(),
             shared,
         }
+    }
+
+    /// Whether nothing before this chunk is kept.
+    pub(crate) fn stands_in(&self, link: Link) -> bool {
+        self.sent.link == link && self.whole.link == link
     }
 
     pub(crate) fn shared(&self) -> *const Shared {
@@ -79,14 +90,14 @@ impl Drain {
             match (*link.as_ptr()).kind {
                 Kind::Reference if word.end() == 1 => (*Chunk::frame(link)).len(),
                 Kind::Reference => 0,
-                Kind::Bytes | Kind::Sentinel => word.end(),
+                Kind::Bytes | Kind::Sentinel | Kind::Range => word.end(),
             }
         }
     }
 
     fn load(link: Link) -> Word {
         // SAFETY: links at or behind a cursor are alive.
-        unsafe { Chunk::load(link) }
+        unsafe { Chunk::word(link) }
     }
 
     fn next(link: Link) -> Option<Link> {
@@ -97,8 +108,17 @@ impl Drain {
     /// Whether the kernel has accepted everything that has been published.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        let word = Self::load(self.sent.link);
-        !word.is_sealed() && self.sent.at >= Self::end_of(self.sent.link, word)
+        let mut at = self.sent;
+        loop {
+            let word = Self::load(at.link);
+            if at.at < Self::end_of(at.link, word) {
+                return false;
+            }
+            match Self::next(at.link).filter(|_| word.is_sealed()) {
+                Some(next) => at = Cursor { link: next, at: 0 },
+                None => return true,
+            }
+        }
     }
 
     /// Whether `sent` is between two messages, so that a command may go out before the next one.
@@ -113,9 +133,14 @@ impl Drain {
         self.taken
     }
 
-    /// What is to be written next: fills `out` and returns how many pieces and bytes it holds.
-    /// Nothing is consumed until [`accept`](Self::accept).
-    pub fn slices<'a>(&'a mut self, out: &mut [IoSlice<'a>; SLICES]) -> (usize, usize) {
+    /// What is to be written next: fills `out` and returns how many pieces and bytes it holds. More
+    /// than `unit` bytes are cut down to a multiple of it. Nothing is consumed until
+    /// [`accept`](Self::accept).
+    pub fn slices<'a>(
+        &'a mut self,
+        out: &mut [IoSlice<'a>; SLICES],
+        unit: usize,
+    ) -> (usize, usize) {
         let (mut count, mut bytes) = (0, 0);
         let mut at = self.sent;
         loop {
@@ -139,6 +164,13 @@ impl Drain {
                 at = Cursor { link: next, at: 0 };
                 continue;
             }
+            if bytes == 0 && self.is_at_boundary() && at.link != self.sent.link {
+                // A chunk in which nothing was left, and the next is still empty.
+                self.sent = at;
+                self.pass_batch(word.messages());
+                self.shared.set_taken(self.taken);
+                return (0, 0);
+            }
             let at_boundary = !word.is_sealed() || word.at_boundary();
             self.batch = Some(Batch {
                 end: at,
@@ -146,7 +178,12 @@ impl Drain {
                 messages: word.messages(),
                 at_boundary,
             });
-            return (count, bytes);
+            return match bytes.checked_rem(unit) {
+                Some(excess) if bytes > unit && excess > 0 => {
+                    (shorten(&mut out[..count], excess), bytes - excess)
+                }
+                _ => (count, bytes),
+            };
         }
     }
 
@@ -155,9 +192,10 @@ impl Drain {
     unsafe fn pieces<'a>(at: Cursor, end: usize) -> (&'a [u8], &'a [u8]) {
         // SAFETY: as the caller promises.
         unsafe {
-            if (*at.link.as_ptr()).kind == Kind::Bytes {
-                Chunk::track(at.link).read(at.at, end);
-                let data = Chunk::data(at.link).add(at.at);
+            if (*at.link.as_ptr()).kind != Kind::Reference {
+                let (link, from) = Chunk::bytes_of(at.link);
+                Chunk::track(link).read(from + at.at, from + end);
+                let data = Chunk::data(link).add(from + at.at);
                 return (std::slice::from_raw_parts(data, end - at.at), &[]);
             }
             Chunk::track(at.link).read(0, 1);
@@ -215,7 +253,7 @@ impl Drain {
             if (*link.as_ptr()).kind == Kind::Reference && self.whole.at > 0 {
                 let body = std::mem::take(&mut (*Chunk::frame(link)).body);
                 if !body.is_empty() {
-                    self.finished.push(body);
+                    self.finished.get_or_insert_default().0.push(body);
                 }
             }
         }
@@ -229,8 +267,15 @@ impl Drain {
         self.take_body();
         self.whole = Cursor { link: next, at: 0 };
         self.counted = 0;
-        // SAFETY: both cursors have passed the chunk.
-        unsafe { self.shared.recycle(old) };
+        // SAFETY: both cursors have passed the chunk, whose successor the producer has gone on to.
+        unsafe {
+            if self.wanted > 0 && Emptied::suits(old) {
+                self.wanted -= 1;
+                self.emptied.push(Emptied::new(old));
+            } else {
+                self.shared.recycle(old);
+            }
+        }
     }
 
     fn advance(&mut self, mut bytes: usize) {
@@ -293,7 +338,8 @@ impl Drain {
                 let frame = &*Chunk::frame(at.link);
                 return (frame.flags(), frame.len());
             }
-            let data = Chunk::data(at.link).add(at.at);
+            let (link, from) = Chunk::bytes_of(at.link);
+            let data = Chunk::data(link).add(from + at.at);
             let bytes = std::slice::from_raw_parts(data, end - at.at);
             frame::decode(bytes).map_or((0, end - at.at), |h| {
                 (h.flags, h.header_len + h.body_len as usize)
@@ -311,7 +357,20 @@ impl Drain {
     /// Large frames that have been sent, to be freed where no lock is held: their owners may have
     /// been promised a call.
     pub fn take_finished(&mut self) -> Finished {
-        Finished(std::mem::take(&mut self.finished))
+        self.finished
+            .take()
+            .map_or_else(Finished::default, |finished| *finished)
+    }
+
+    /// So many of the next large chunks are kept for [`take_emptied`](Self::take_emptied) when they have been drained, and do not go
+    /// back to the producer.
+    pub fn want_emptied(&mut self, count: usize) {
+        self.wanted = count;
+    }
+
+    /// The memory of a chunk that has been drained and was wanted.
+    pub fn take_emptied(&mut self) -> Option<Emptied> {
+        self.emptied.pop()
     }
 
     pub(crate) fn reset(&mut self, sentinel: Link) {
@@ -343,6 +402,22 @@ impl Drain {
         self.shared.set_taken(self.taken);
         self.taken - before
     }
+}
+
+/// Takes bytes off the end; returns how many pieces are left.
+fn shorten(pieces: &mut [IoSlice<'_>], mut excess: usize) -> usize {
+    let mut count = pieces.len();
+    while let Some(last) = pieces[..count].last_mut() {
+        let Some(left) = last.len().checked_sub(excess).filter(|left| *left > 0) else {
+            excess -= last.len();
+            count -= 1;
+            continue;
+        };
+        // SAFETY: the beginning of a slice that lives as long.
+        *last = IoSlice::new(unsafe { std::slice::from_raw_parts(last.as_ptr(), left) });
+        break;
+    }
+    count
 }
 
 impl Drop for Drain {

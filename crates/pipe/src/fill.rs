@@ -14,9 +14,9 @@
 
 use std::io;
 
-use ferromq_message::{Buffer, Message, frame};
+use ferromq_message::{Message, frame};
 
-use crate::assembly::Assembly;
+use crate::assembly::{Assembly, BEGINNING};
 use ferromq_os::stream::Stream;
 
 use crate::chunk::{Chunk, Kind, Link, Reference, Word};
@@ -27,10 +27,6 @@ use crate::reader::Reader;
 
 /// From this many bytes a frame that comes in pieces is read to where it will stay.
 pub const BY_REFERENCE_IN: usize = 64 * 1024;
-/// A frame in pieces gets at most this much before its bytes are there.
-const ANNOUNCED: usize = 1024 * 1024;
-/// How much is read when another large frame is expected.
-const BEGINNING: usize = 8 * 1024;
 /// What is left of a slab when the kernel has no more is moved to a chunk of its own up to here.
 const TUCK: usize = 4096;
 
@@ -76,9 +72,10 @@ pub struct Fill {
     /// Whole messages that walks have passed. Comparable with the reader's count.
     walked: u64,
     mid_message: bool,
-    assembly: Option<Assembly>,
+    assembly: Option<Box<Assembly>>,
     generation: u32,
-    max_frame: u64,
+    /// Absent while there is none.
+    limits: Option<Box<Limits>>,
     bytes: u64,
     /// The frame before was a large one.
     large: bool,
@@ -90,7 +87,27 @@ pub struct Fill {
     claimed: u64,
     /// Where beyond it walks have told of commands: from, to.
     told: Vec<(u64, u64)>,
+    /// Bytes of commands that walks have passed and nobody has claimed.
+    unclaimed: u64,
     shared: Arc<Shared>,
+}
+
+/// What a peer may not exceed.
+struct Limits {
+    /// Most bytes of a frame.
+    frame: u64,
+    /// Most bytes that all parts of a message may have.
+    message: u64,
+    /// How many the parts have that walks have passed since the last whole message.
+    begun: u64,
+}
+
+impl Limits {
+    const NONE: Self = Self {
+        frame: u64::MAX,
+        message: u64::MAX,
+        begun: 0,
+    };
 }
 
 // SAFETY: the chunks are shared with the consumer only through the word protocol.
@@ -98,6 +115,12 @@ unsafe impl Send for Fill {}
 
 impl Fill {
     pub(crate) fn new(shared: Arc<Shared>, max_frame: u64) -> Self {
+        let limits = (max_frame != u64::MAX).then(|| {
+            Box::new(Limits {
+                frame: max_frame,
+                ..Limits::NONE
+            })
+        });
         Self {
             tail: shared.sentinel(),
             at: 0,
@@ -106,14 +129,54 @@ impl Fill {
             mid_message: false,
             assembly: None,
             generation: 0,
-            max_frame,
+            limits,
             bytes: 0,
             large: false,
             lent: 0,
             fault: None,
             claimed: 0,
             told: Vec::new(),
+            unclaimed: 0,
             shared,
+        }
+    }
+
+    /// Refuses messages whose parts have more bytes than this together.
+    pub fn limit_messages(&mut self, most: u64) {
+        if most != u64::MAX || self.limits.is_some() {
+            let limits = self.limits.get_or_insert_with(|| Box::new(Limits::NONE));
+            limits.message = most;
+        }
+    }
+
+    /// Memory that commands hold which have been read, and which nobody has claimed. Exact after an
+    /// [`absorb`](Self::absorb) or a [`walk`](Self::walk).
+    #[must_use]
+    pub fn unclaimed(&self) -> u64 {
+        self.unclaimed
+    }
+
+    /// Nothing is held of a frame that has not come to its end, as far as walks have come.
+    #[must_use]
+    pub fn is_between_frames(&self) -> bool {
+        self.assembly.is_none()
+            && self.fault.is_none()
+            && (self.scan == self.at || !self.is_bytes())
+    }
+
+    /// How many bytes are missing of the frame that walks have come to, or of its header: at least so many. Zero between
+    /// two frames, and before frames that no walk has passed.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        if let Some(assembly) = &self.assembly {
+            return assembly.missing();
+        }
+        let begun = self.unread(self.scan.min(self.at));
+        match frame::decode(begun) {
+            Some(header) => usize::try_from(header.body_len)
+                .unwrap_or(usize::MAX)
+                .saturating_sub(begun.len() - header.header_len),
+            None => usize::from(!begun.is_empty()),
         }
     }
 
@@ -143,12 +206,16 @@ impl Fill {
         self.base() + self.scan as u64
     }
 
-    /// Whether the command that the reader found at `position` is the caller's to carry out: no
-    /// walk has told of it, and none will. Commands are claimed in the order in which the reader
-    /// finds them, and before the next [`room`](Self::room) or [`settle`](Self::settle).
-    pub fn claim(&mut self, position: u64) -> bool {
+    /// Whether the command that the reader found at `position`, with a body of so many bytes, is the
+    /// caller's to carry out: no walk has told of it, and none will. Commands are claimed in the
+    /// order in which the reader finds them, and before the next [`room`](Self::room) or
+    /// [`settle`](Self::settle).
+    pub fn claim(&mut self, position: u64, body_len: usize) -> bool {
         if position < self.claimed {
             return false;
+        }
+        if position < self.scanned() {
+            self.unclaimed = self.unclaimed.saturating_sub(cost(body_len as u64));
         }
         let told = self
             .told
@@ -252,6 +319,12 @@ impl Fill {
         Ok(unsafe { std::slice::from_raw_parts_mut(Chunk::data(self.tail).add(at), self.lent) })
     }
 
+    /// Whether a read goes to memory that is in use anyway.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.assembly.is_some() || self.is_bytes() && self.capacity() == SLAB
+    }
+
     /// Reads from a connection into the room, and commits what has come; `cut` says how much of
     /// the room may be used. Returns how many bytes came, and how many there was room for.
     ///
@@ -269,16 +342,7 @@ impl Fill {
     ) -> Result<io::Result<(usize, usize)>, FillFault> {
         if self.assembly.is_some() && self.fault.is_none() {
             self.meet(reader, pool);
-            if let Some(assembly) = &mut self.assembly {
-                // A large frame needs no memory that is cleared before it is overwritten.
-                let came = assembly.read(stream, cut);
-                if let Ok(Ok((read, _))) = &came {
-                    self.bytes += *read as u64;
-                    self.finish_assembly(None);
-                }
-                self.note(came.as_ref().map(drop).map_err(|fault| *fault))?;
-                return came;
-            }
+            return self.read_large(pool, stream, cut);
         }
         let room = self.room(reader, pool)?;
         let offered = cut(room.len()).min(room.len());
@@ -289,6 +353,42 @@ impl Fill {
             }
             Err(error) => Ok(Err(error)),
         }
+    }
+
+    /// Reads the rest of a large frame to where it will stay, and a little of what follows it: then
+    /// each of many such frames takes one read.
+    fn read_large(
+        &mut self,
+        pool: &mut Pool,
+        stream: &Stream,
+        cut: impl FnOnce(usize) -> usize,
+    ) -> Result<io::Result<(usize, usize)>, FillFault> {
+        let behind = pool.take_slab();
+        let Some(assembly) = &mut self.assembly else {
+            return Ok(Ok((0, 0)));
+        };
+        let missing = assembly.missing();
+        // SAFETY: slabs are zeroed when they are made, and this one is ours alone.
+        let room = unsafe { std::slice::from_raw_parts_mut(Chunk::data(behind), BEGINNING) };
+        let came = assembly.read(stream, cut, room);
+        let read = match &came {
+            Ok(Ok((read, _))) => *read,
+            _ => 0,
+        };
+        self.bytes += read as u64;
+        self.finish_assembly(None);
+        if let Some(beyond @ 1..) = read.checked_sub(missing) {
+            self.carry_over(behind, self.at);
+            // SAFETY: the tail is alive.
+            unsafe { Chunk::track(behind) }.write(0, beyond);
+            self.at = beyond;
+            self.publish_checked(None)?;
+        } else {
+            // SAFETY: ours alone.
+            unsafe { pool.give(behind) };
+        }
+        self.note(came.as_ref().map(drop).map_err(|fault| *fault))?;
+        came
     }
 
     /// What both ends in one hand allow at any time.
@@ -320,7 +420,7 @@ impl Fill {
             // Everything before the reader has been taken, and it stands at a message.
             self.scan = reader.at;
             self.walked = reader.taken();
-            self.mid_message = false;
+            self.begin_message();
         }
     }
 
@@ -360,7 +460,7 @@ impl Fill {
     fn start_over(&mut self, reader: &mut Reader, pool: &mut Pool) {
         let base = self.base() + self.at as u64;
         self.walked = reader.taken();
-        self.mid_message = false;
+        self.begin_message();
         if self.is_bytes() && self.capacity() == SLAB {
             // SAFETY: both ends are here and have passed every byte of it.
             unsafe { Chunk::rewind(self.tail, base, self.generation) };
@@ -429,7 +529,7 @@ impl Fill {
         // SAFETY: the tail is alive.
         unsafe { Chunk::track(self.tail) }.write(self.at, self.at + bytes);
         self.at += bytes;
-        if self.max_frame == u64::MAX {
+        if self.limits.is_none() {
             self.publish(self.at);
             return Ok(());
         }
@@ -515,14 +615,9 @@ impl Fill {
         }
         loop {
             if let Some(assembly) = &mut self.assembly {
-                let take = bytes.len().min(assembly.missing());
-                let (now, rest) = bytes.split_at(take);
-                let extended = assembly
-                    .buffer
-                    .extend_from_slice(now)
-                    .map_err(|_out_of_memory| FillFault::OutOfMemory);
-                self.note(extended)?;
-                bytes = rest;
+                let rest = assembly.extend(bytes);
+                self.note(rest.map(drop))?;
+                bytes = rest.unwrap_or(&[]);
                 self.finish_assembly(Some(&mut *seen));
                 if self.assembly.is_some() {
                     return Ok(());
@@ -593,7 +688,9 @@ impl Fill {
 
     fn pass_frames(&mut self, mut seen: Option<Sink<'_>>) -> Result<(), FillFault> {
         while let Some(header) = frame::decode(self.unread(self.scan)) {
-            if header.body_len > self.max_frame {
+            if let Some(limits) = &self.limits
+                && header.body_len > limits.frame
+            {
                 return Err(FillFault::TooLarge);
             }
             let rest = self.at - self.scan - header.header_len;
@@ -604,12 +701,14 @@ impl Fill {
             let end = body + header.body_len as usize;
             if header.flags & frame::COMMAND != 0 {
                 let position = self.scanned();
-                if let Some(seen) = &mut seen
-                    && position >= self.claimed
-                {
-                    seen(Seen::Command(position, &self.unread(body)[..end - body]));
+                if position >= self.claimed {
+                    self.unclaimed += cost(header.body_len);
+                    if let Some(seen) = &mut seen {
+                        seen(Seen::Command(position, &self.unread(body)[..end - body]));
+                    }
                 }
             } else {
+                self.count_part(header)?;
                 self.mid_message = header.flags & frame::MORE != 0;
                 if !self.mid_message {
                     self.walked += 1;
@@ -621,6 +720,29 @@ impl Fill {
             self.scan = end;
         }
         Ok(())
+    }
+
+    /// A part of a message has been passed: are they too many bytes together?
+    fn count_part(&mut self, header: frame::Header) -> Result<(), FillFault> {
+        let Some(limits) = &mut self.limits else {
+            return Ok(());
+        };
+        limits.begun = limits.begun.saturating_add(header.body_len);
+        if limits.begun > limits.message {
+            return Err(FillFault::TooLarge);
+        }
+        if header.flags & frame::MORE == 0 {
+            limits.begun = 0;
+        }
+        Ok(())
+    }
+
+    /// What comes next is the first part of a message.
+    fn begin_message(&mut self) {
+        self.mid_message = false;
+        if let Some(limits) = &mut self.limits {
+            limits.begun = 0;
+        }
     }
 
     // ---- both ------------------------------------------------------------------------------
@@ -659,15 +781,12 @@ impl Fill {
         header: frame::Header,
         reader: Option<&mut Reader>,
     ) -> Result<(), FillFault> {
-        let body_len =
-            usize::try_from(header.body_len).map_err(|_too_large| FillFault::TooLarge)?;
-        let mut buffer = Buffer::with_capacity(body_len.min(ANNOUNCED))
-            .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
-        let body = self.unread((self.scan + header.header_len).min(self.at));
-        buffer
-            .extend_from_slice(body)
-            .map_err(|_out_of_memory| FillFault::OutOfMemory)?;
+        if header.flags & frame::COMMAND == 0 {
+            self.count_part(header)?;
+        }
+        let beginning = self.unread((self.scan + header.header_len).min(self.at));
         let flags = header.flags & (frame::MORE | frame::COMMAND);
+        let assembly = Assembly::begin(flags, header.body_len, beginning)?;
         self.at = self.scan;
         self.publish(self.at);
         if let Some(reader) = reader
@@ -675,11 +794,7 @@ impl Fill {
         {
             reader.end = self.at;
         }
-        self.assembly = Some(Assembly {
-            flags,
-            body_len: header.body_len,
-            buffer,
-        });
+        self.assembly = Some(Box::new(assembly));
         Ok(())
     }
 
@@ -688,14 +803,62 @@ impl Fill {
         let Some(assembly) = self.assembly.take_if(|assembly| assembly.missing() == 0) else {
             return;
         };
+        self.append_reference(assembly.flags, assembly.into_body(), seen);
+    }
+
+    /// Takes a whole frame that has been put together elsewhere, as [`absorb`](Self::absorb) takes bytes. Nothing is
+    /// held of a frame before it.
+    ///
+    /// # Errors
+    /// As for [`absorb`](Self::absorb).
+    pub fn absorb_frame(
+        &mut self,
+        flags: u8,
+        body: Message,
+        seen: &mut dyn FnMut(Seen<'_>),
+    ) -> Result<(), FillFault> {
+        self.lent = 0;
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.publish_checked(Some(&mut *seen))?;
+        debug_assert!(self.is_between_frames(), "frames come whole or in bytes");
+        let header = frame::Header {
+            flags,
+            body_len: body.len() as u64,
+            header_len: frame::MAX_HEADER,
+        };
+        self.bytes += header.body_len + frame::MAX_HEADER as u64;
+        let allowed = self.check(header);
+        self.note(allowed)?;
+        self.append_reference(flags, body, Some(seen));
+        Ok(())
+    }
+
+    /// Whether the limits allow a frame, and the message it is a part of.
+    fn check(&mut self, header: frame::Header) -> Result<(), FillFault> {
+        let limits = self.limits.as_ref();
+        if limits.is_some_and(|limits| header.body_len > limits.frame) {
+            return Err(FillFault::TooLarge);
+        }
+        if header.flags & frame::COMMAND == 0 {
+            self.count_part(header)?;
+        }
+        Ok(())
+    }
+
+    /// Appends a whole frame that lies in a block of its own.
+    fn append_reference(&mut self, flags: u8, body: Message, seen: Option<Sink<'_>>) {
         let position = self.base() + self.at as u64;
-        let message = Message::from_buffer(assembly.buffer);
-        let reference = Reference::new(assembly.flags, message);
+        let body_len = body.len() as u64;
+        let reference = Reference::new(flags, body);
         let wire = reference.len() as u64;
-        let is_command = assembly.flags & frame::COMMAND != 0;
+        let is_command = flags & frame::COMMAND != 0;
         if !is_command {
-            self.mid_message = assembly.flags & frame::MORE != 0;
+            self.mid_message = flags & frame::MORE != 0;
             self.walked += u64::from(!self.mid_message);
+        } else if position >= self.claimed {
+            self.unclaimed += cost(body_len);
         }
         if let Some(seen) = seen {
             if !is_command && !self.mid_message {
@@ -738,8 +901,13 @@ impl Fill {
         self.seal(end, fresh);
         self.at = 0;
         self.scan = 0;
-        self.mid_message = false;
+        self.begin_message();
     }
+}
+
+/// What a command with so many bytes of body costs while it waits, roughly.
+fn cost(body_len: u64) -> u64 {
+    body_len.saturating_add(16)
 }
 
 impl std::fmt::Debug for Fill {

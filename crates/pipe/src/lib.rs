@@ -5,7 +5,7 @@
 //! 2. [`inbound`]: bytes in ([`Fill`]), whole messages out ([`Reader`]): from a connection
 //! 3. [`inproc`]: frames in, whole messages out: between two sockets of a process
 //! 4. [`Pipe`] and [`Pipes`]: the application's ends of a socket's queues, as patterns see them
-//! 5. [`TryLock`], [`Arming`], [`WakeSlot`], [`Mailbox`]: how threads meet
+//! 5. [`TryLock`], [`BiasedLock`], [`Arming`], [`WakeSlot`], [`Mailbox`]: how threads meet
 //!
 //! The protocol between the ends is described in `ARCHITECTURE.md` and checked with loom
 //! (`cargo xtask loom`).
@@ -16,9 +16,13 @@
 
 mod arming;
 mod assembly;
+mod biased_lock;
 mod chunk;
 mod drain;
+mod emptied;
+mod fan_out;
 mod fill;
+mod log;
 mod loom;
 #[cfg(all(test, loom))]
 mod loom_models;
@@ -34,11 +38,15 @@ mod wake;
 mod writer;
 
 pub use arming::Arming;
+pub use assembly::{Assembly, BEGINNING};
+pub use biased_lock::{BiasedLock, Way};
 pub use drain::{Drain, Finished, SLICES};
+pub use emptied::Emptied;
+pub use fan_out::Logged;
 pub use fill::{BY_REFERENCE_IN, Fill, FillFault, Seen};
 pub use mailbox::Mailbox;
 pub use pipes::{Outgoing, Peer, Pipe, PipeId, Pipes};
-pub use pool::Pool;
+pub use pool::{Pool, Stock};
 pub use queue::{inbound, inproc, outbound};
 pub use reader::{CommandFrame, Reader};
 pub use try_lock::{Guard, TryLock};

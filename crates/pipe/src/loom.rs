@@ -4,7 +4,7 @@
 #[cfg(loom)]
 pub(crate) use loom::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, fence},
+    atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
 };
 
 #[cfg(not(loom))]
@@ -18,6 +18,7 @@ mod plain {
     pub(crate) type Arc<T> = std::sync::Arc<T>;
     pub(crate) type AtomicBool = std::sync::atomic::AtomicBool;
     pub(crate) type AtomicPtr<T> = std::sync::atomic::AtomicPtr<T>;
+    pub(crate) type AtomicU8 = std::sync::atomic::AtomicU8;
     pub(crate) type AtomicU32 = std::sync::atomic::AtomicU32;
     pub(crate) type AtomicU64 = std::sync::atomic::AtomicU64;
 }

@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::sync::{Condvar, Mutex};
 use loom::thread::{spawn, yield_now};
 
+use crate::log::Log;
 use crate::loom::{Arc, AtomicBool, AtomicU32};
 use crate::{
-    Arming, Bell, Drain, Mailbox, Pool, Reader, SLICES, TryLock, WakeSlot, inbound, inproc,
-    interest, outbound,
+    Arming, Bell, BiasedLock, Drain, Mailbox, Pool, Reader, SLICES, TryLock, WakeSlot, inbound,
+    inproc, interest, outbound,
 };
 
 fn model(f: impl Fn() + Sync + Send + 'static) {
@@ -24,7 +25,7 @@ fn model(f: impl Fn() + Sync + Send + 'static) {
 /// Accepts `most` bytes of what there is and appends them.
 fn pump(drain: &mut Drain, received: &mut Vec<u8>, most: usize) {
     let mut out = [IoSlice::new(&[]); SLICES];
-    let (count, bytes) = drain.slices(&mut out);
+    let (count, bytes) = drain.slices(&mut out, 0);
     let accepted = bytes.min(most);
     received.extend(
         out[..count]
@@ -129,6 +130,65 @@ struct Tx {
 }
 
 #[test]
+fn loom_two_queues_follow_a_log_and_one_leaves() {
+    model(|| {
+        let mut log = Log::default();
+        let mut pool = Pool::new();
+        let (mut one, mut drain_one) = outbound();
+        let (mut other, mut drain_other) = outbound();
+        log.make_room(2);
+        one.follow(log.range().unwrap());
+        other.follow(log.range().unwrap());
+        let reader = spawn(move || {
+            let mut received = Vec::new();
+            for _ in 0..2 {
+                pump(&mut drain_other, &mut received, usize::MAX);
+            }
+            (drain_other, received)
+        });
+        log.append(b"ab", false);
+        other.unfollow(&mut pool);
+        log.append(b"cd", false);
+        other.append(&mut pool, b"ef", false);
+        let (mut drain_other, mut second) = reader.join().unwrap();
+        let mut first = Vec::new();
+        while drain_one.taken() < 2 || drain_other.taken() < 2 {
+            pump(&mut drain_one, &mut first, usize::MAX);
+            pump(&mut drain_other, &mut second, usize::MAX);
+        }
+        assert_eq!(first, b"\0\x02ab\0\x02cd");
+        assert_eq!(second, b"\0\x02ab\0\x02ef");
+    });
+}
+
+#[test]
+fn loom_a_block_is_written_again_when_nobody_reads_it() {
+    model(|| {
+        let mut log = Log::default();
+        let (mut writer, mut drain) = outbound();
+        let reader = spawn(move || {
+            let mut received = Vec::new();
+            while drain.taken() < 3 {
+                pump(&mut drain, &mut received, usize::MAX);
+                yield_now();
+            }
+            received
+        });
+        // A block each.
+        for n in 1..4u8 {
+            if log.make_room(14) {
+                writer.follow(log.range().unwrap());
+            }
+            log.append(&[n; 14], false);
+        }
+        let expected: Vec<u8> = (1..4u8)
+            .flat_map(|n| [vec![0, 14], vec![n; 14]].concat())
+            .collect();
+        assert_eq!(reader.join().unwrap(), expected);
+    });
+}
+
+#[test]
 fn loom_no_message_is_left_behind_when_the_pump_changes_hands() {
     model(|| {
         let (mut writer, drain) = outbound();
@@ -184,6 +244,68 @@ fn loom_no_message_is_left_behind_when_the_pump_changes_hands() {
     });
 }
 
+/// Queues whose output is held back under one promise: see the engine's `io/held.rs`.
+struct HeldBack {
+    promise: Arming,
+    any: AtomicBool,
+    told: AtomicBool,
+    pumps: [TryLock<(Drain, Vec<u8>)>; 2],
+}
+
+impl HeldBack {
+    fn hold(&self) {
+        self.any.store(true, Relaxed);
+        if !self.promise.covers() && self.promise.arm() {
+            self.told.store(true, Release);
+        }
+    }
+
+    fn write(&self, index: usize) -> bool {
+        let Some(mut tx) = self.pumps[index].try_lock() else {
+            return false;
+        };
+        let (drain, received) = &mut *tx;
+        pump(drain, received, usize::MAX);
+        true
+    }
+}
+
+#[test]
+fn loom_one_promise_covers_what_is_held_for_several_peers() {
+    model(|| {
+        let ((mut one, first), (mut other, second)) = (outbound(), outbound());
+        let held = Arc::new(HeldBack {
+            promise: Arming::default(),
+            any: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            pumps: [first, second].map(|drain| TryLock::new((drain, Vec::new()))),
+        });
+        assert!(held.promise.arm());
+        let io = {
+            let held = Arc::clone(&held);
+            spawn(move || {
+                held.promise.disarm();
+                if held.any.load(Relaxed) {
+                    (0..2).for_each(|index| assert!(held.write(index) || index == 0));
+                }
+            })
+        };
+        let mut pool = Pool::new();
+        one.append(&mut pool, b"ab", false);
+        held.hold();
+        // Written by the application itself, or left to whoever is writing, with a promise of its own.
+        let written = held.write(0);
+        held.any.store(false, Relaxed);
+        other.append(&mut pool, b"cd", false);
+        held.hold();
+        io.join().unwrap();
+        let told = held.told.load(Acquire);
+        let drained = |index: usize| held.pumps[index].try_lock().unwrap().0.is_drained();
+        assert!(drained(0) || !written, "written by the application");
+        assert!(drained(1) || told, "sent, or somebody will look");
+    });
+}
+
 #[test]
 fn loom_a_message_and_the_end_of_the_promise_do_not_miss_each_other() {
     model(|| {
@@ -216,6 +338,49 @@ fn loom_of_two_who_arm_one_tells() {
         let here = arming.arm();
         assert!(here != other.join().unwrap());
         assert!(arming.covers());
+    });
+}
+
+#[test]
+fn loom_an_owner_and_another_are_never_inside_together() {
+    struct Shared {
+        lock: BiasedLock,
+        count: loom::cell::UnsafeCell<u32>,
+        inside: AtomicBool,
+    }
+    // SAFETY: the count is touched under the lock only, and loom watches that.
+    unsafe impl Sync for Shared {}
+    // SAFETY: as above.
+    unsafe impl Send for Shared {}
+    fn turn(shared: &Shared, me: u64) -> u32 {
+        let Some(way) = shared.lock.try_lock(me) else {
+            return 0;
+        };
+        assert!(!shared.inside.swap(true, Relaxed));
+        // SAFETY: under the lock.
+        shared.count.with_mut(|count| unsafe { *count += 1 });
+        assert!(shared.inside.swap(false, Relaxed));
+        shared.lock.unlock(way);
+        1
+    }
+    model(|| {
+        let shared = Arc::new(Shared {
+            lock: BiasedLock::new(),
+            count: loom::cell::UnsafeCell::new(0),
+            inside: AtomicBool::new(false),
+        });
+        // From here on thread 1 is the owner.
+        assert_eq!(turn(&shared, 1), 1);
+        let other = {
+            let shared = Arc::clone(&shared);
+            // The second time as its owner.
+            spawn(move || turn(&shared, 2) + turn(&shared, 2))
+        };
+        let here = turn(&shared, 1) + turn(&shared, 1);
+        let there = other.join().unwrap();
+        // SAFETY: everybody else has ended.
+        let count = shared.count.with(|count| unsafe { *count });
+        assert_eq!(count, 1 + here + there);
     });
 }
 

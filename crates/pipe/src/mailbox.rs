@@ -32,6 +32,23 @@ impl<T> Mailbox<T> {
         std::mem::take(&mut *self.lock())
     }
 
+    /// If a command like this is still here, takes it and everything else out that has become pointless without it.
+    pub fn retract(
+        &self,
+        first: impl FnMut(&T) -> bool,
+        mut pointless: impl FnMut(&T) -> bool,
+    ) -> VecDeque<T> {
+        let mut queue = self.lock();
+        if !queue.iter().any(first) {
+            return VecDeque::new();
+        }
+        let (gone, kept) = std::mem::take(&mut *queue)
+            .into_iter()
+            .partition(|command| pointless(command));
+        *queue = kept;
+        gone
+    }
+
     fn lock(&self) -> impl std::ops::DerefMut<Target = VecDeque<T>> + '_ {
         self.queue
             .lock()

@@ -3,6 +3,7 @@
 
 use ferromq_message::{Message, Metadata};
 
+use crate::fan_out::FanOut;
 use crate::pool::Pool;
 use crate::reader::Reader;
 use crate::writer::Writer;
@@ -25,7 +26,8 @@ impl PipeId {
 pub enum Outgoing<'a> {
     /// To be copied.
     Bytes(&'a [u8]),
-    /// To be moved if it is worth it. Left empty when it has been sent, untouched otherwise.
+    /// To be moved if it is worth it. Taken when it has been sent so; one that was copied, or has not
+    /// been sent, stays.
     Message(&'a mut Message),
 }
 
@@ -45,7 +47,7 @@ impl Outgoing<'_> {
 #[derive(Debug, Clone, Default)]
 pub struct Peer {
     /// The routing id it introduced itself with; empty if none.
-    pub routing_id: Vec<u8>,
+    pub routing_id: Box<[u8]>,
     /// Properties to be attached to its messages.
     pub metadata: Option<Metadata>,
     /// Whether it has introduced itself.
@@ -53,7 +55,9 @@ pub struct Peer {
     /// Whether this side connected.
     pub connected: bool,
     /// The name the application has given it before it introduced itself; empty if none.
-    pub assigned_id: Vec<u8>,
+    pub assigned_id: Box<[u8]>,
+    /// It stands for everybody who listens, which nobody tells: everything that is published goes there.
+    pub takes_all: bool,
 }
 
 /// Both directions of one connection, the application's ends.
@@ -69,9 +73,6 @@ pub struct Pipe {
     limit: u64,
     /// The last view of how many messages the peer's side is through with.
     seen_taken: u64,
-    /// While fewer messages than this have been published a further short one needs no thought:
-    /// there is room, and no write is due. Whoever sends keeps it; 0 is always right.
-    pub free_until: u64,
     /// Messages dropped because the queue was full.
     pub dropped: u64,
     /// How often a message found the queue full.
@@ -88,7 +89,6 @@ impl Pipe {
             peer,
             limit: 0,
             seen_taken: 0,
-            free_until: 0,
             dropped: 0,
             stalls: 0,
         };
@@ -99,13 +99,13 @@ impl Pipe {
     /// Most messages that may wait for the peer; 0 is no limit.
     pub fn set_high_water_mark(&mut self, messages: u64) {
         self.limit = if messages == 0 { u64::MAX } else { messages };
-        self.free_until = 0;
+        self.writer.forbid_quick();
     }
 
     /// The peer has gone: nothing more is to be sent to it.
     pub fn stop_sending(&mut self) {
         self.limit = 0;
-        self.free_until = 0;
+        self.writer.forbid_quick();
     }
 
     /// The high-water mark in force; `u64::MAX` is no limit.
@@ -137,7 +137,31 @@ impl Pipe {
     /// Looks how far the peer's side has come.
     #[inline]
     pub fn refresh(&mut self) {
+        self.seen_taken = self.taken_in_steps();
+    }
+
+    /// Messages that wait for the peer as they count against the high-water mark.
+    #[must_use]
+    pub fn waiting_in_steps(&self) -> u64 {
+        self.writer.messages() - self.taken_in_steps()
+    }
+
+    /// Looks how far the peer's side has come, to the last message.
+    #[inline]
+    pub fn refresh_exactly(&mut self) {
         self.seen_taken = self.writer.taken();
+    }
+
+    /// From a queue that trickles into a kernel's buffer room comes back in steps of half the
+    /// high-water mark: it is full then at a number of messages that can be told beforehand.
+    fn taken_in_steps(&self) -> u64 {
+        let taken = self.writer.taken();
+        if self.writer.is_inproc() || self.limit == u64::MAX {
+            return taken;
+        }
+        let step = self.limit.div_ceil(2).max(1);
+        // The mark may have been another one before.
+        self.seen_taken.max(taken - taken % step)
     }
 }
 
@@ -149,6 +173,7 @@ pub struct Pipes {
     live: usize,
     /// Chunks for all of them.
     pub pool: Pool,
+    pub(crate) fan_out: FanOut,
     /// Whether a full queue may be looked at again in this call. A tight loop of sends that do
     /// not wait must see the queue full, although the kernel empties it all the time.
     pub may_refresh: bool,
@@ -159,6 +184,15 @@ impl Pipes {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No pipes, with memory from this pool.
+    #[must_use]
+    pub fn with_pool_of(pool: Pool) -> Self {
+        Self {
+            pool,
+            ..Self::default()
+        }
     }
 
     /// Adds a pipe.
@@ -176,6 +210,7 @@ impl Pipes {
     /// Takes a pipe out.
     pub fn remove(&mut self, id: PipeId) -> Option<Box<Pipe>> {
         let pipe = self.slots.get_mut(id.index())?.take()?;
+        self.forget(id);
         self.free.push(id.0);
         self.live -= 1;
         Some(pipe)
@@ -246,19 +281,16 @@ impl Pipes {
         pipe.waiting() < pipe.limit
     }
 
-    /// Appends a frame to a pipe, without asking whether there is room. A message is moved out of
-    /// `frame`.
+    /// Appends a frame to a pipe, without asking whether there is room.
     #[inline(always)]
     pub fn push(&mut self, id: PipeId, frame: &mut Outgoing<'_>, more: bool) {
+        self.leave_log(id);
         let Some((pipe, pool)) = self.with_pool(id) else {
             return;
         };
         match frame {
             Outgoing::Bytes(bytes) => pipe.writer.append(pool, bytes, more),
-            Outgoing::Message(message) => {
-                pipe.writer
-                    .append_message(pool, std::mem::take(*message), more);
-            }
+            Outgoing::Message(message) => pipe.writer.append_message(pool, message, more),
         }
     }
 
@@ -272,7 +304,7 @@ impl Pipes {
             Outgoing::Bytes(bytes) => pipe.writer.append(pool, bytes, more),
             Outgoing::Message(message) if message.is_by_reference() => {
                 pipe.writer
-                    .append_message(pool, Message::clone(message), more);
+                    .append_message(pool, &mut Message::clone(message), more);
             }
             Outgoing::Message(message) => pipe.writer.append(pool, message, more),
         }

@@ -2,7 +2,11 @@
 //! Chunks that are not in use, so that an idle connection holds none and a busy one gets the same
 //! warm memory again and again.
 
+use std::collections::VecDeque;
+
 use crate::chunk::{Chunk, Link};
+use crate::loom::Arc;
+use crate::try_lock::TryLock;
 
 // Models are small: chunks of a few messages.
 #[cfg(loom)]
@@ -28,25 +32,81 @@ pub(crate) const LEAST: usize = 512 - 64;
 #[cfg(not(loom))]
 pub(crate) const SLAB: usize = 256 * 1024 - 64;
 
+/// Chunks of a stream between two threads that cool down before they are written again: together more than the
+/// caches which belong to one CPU alone.
+const COOLING: usize = 24;
+
+/// Chunks that nobody refers to.
+#[derive(Default)]
+struct Chunks(Vec<Link>);
+
+// SAFETY: the chunks are referred to by nobody else; they are plain memory.
+unsafe impl Send for Chunks {}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        for link in self.0.drain(..) {
+            // SAFETY: ours alone.
+            unsafe { Chunk::free(link) };
+        }
+    }
+}
+
+/// Slabs that several sockets use in turn, so that whichever reads gets one that is warm.
+pub struct Stock(TryLock<Chunks>);
+
+impl Default for Stock {
+    fn default() -> Self {
+        Self(TryLock::new(Chunks::default()))
+    }
+}
+
+impl std::fmt::Debug for Stock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stock").finish_non_exhaustive()
+    }
+}
+
 /// A socket's stock of chunks. Last in, first out: what comes back is what is warm.
 #[derive(Default)]
 pub struct Pool {
-    small: Vec<Link>,
-    large: Vec<Link>,
-    slabs: Vec<Link>,
+    small: Chunks,
+    large: Chunks,
+    slabs: Chunks,
+    stock: Option<Arc<Stock>>,
+    cooling: Cooling,
 }
 
-// SAFETY: the chunks in a pool are referred to by nobody else; they are plain memory.
-unsafe impl Send for Pool {}
+/// Large chunks, the coolest first.
+#[derive(Default)]
+struct Cooling(VecDeque<Link>);
+
+// SAFETY: as for `Chunks`.
+unsafe impl Send for Cooling {}
+
+impl Drop for Cooling {
+    fn drop(&mut self) {
+        for link in self.0.drain(..) {
+            // SAFETY: ours alone.
+            unsafe { Chunk::free(link) };
+        }
+    }
+}
 
 impl Pool {
-    /// At most this many of each size are kept.
-    const KEEP: usize = 4;
-
     /// An empty pool; memory comes on first use.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty pool that takes slabs from a stock, and gives them back to it.
+    #[must_use]
+    pub fn with_stock(stock: Arc<Stock>) -> Self {
+        Self {
+            stock: Some(stock),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn take_bytes(&mut self, at_least: usize, streaming: bool) -> Link {
@@ -59,11 +119,39 @@ impl Pool {
         } else {
             (&mut self.small, SMALL)
         };
-        list.pop().unwrap_or_else(|| Chunk::bytes(size, false))
+        list.0.pop().unwrap_or_else(|| Chunk::bytes(size, false))
+    }
+
+    /// A large chunk for what a thread on another CPU is to read; `spare` is one that this thread is through with.
+    /// It still lies in the caches of that CPU, and each of its lines would have to be asked back from there,
+    /// which takes longer than to write it. One that was passed a while ago lies in the cache of all.
+    ///
+    /// # Safety
+    /// Nobody else refers to the spare one.
+    pub(crate) unsafe fn take_cool(&mut self, spare: Option<Link>) -> Link {
+        if let Some(spare) = spare {
+            // SAFETY: alive, and ours by contract.
+            if unsafe { (*spare.as_ptr()).capacity } as usize == LARGE {
+                self.cooling.0.push_back(spare);
+            } else {
+                // SAFETY: ours by contract.
+                unsafe { self.give(spare) };
+            }
+        }
+        let full = self.cooling.0.len() >= COOLING;
+        let coolest = if full {
+            self.cooling.0.pop_front()
+        } else {
+            None
+        };
+        coolest.unwrap_or_else(|| self.take_bytes(LARGE, true))
     }
 
     pub(crate) fn take_slab(&mut self) -> Link {
-        self.slabs.pop().unwrap_or_else(|| Chunk::bytes(SLAB, true))
+        let stocked = || self.stock.as_ref()?.0.try_lock()?.0.pop();
+        stocked()
+            .or_else(|| self.slabs.0.pop())
+            .unwrap_or_else(|| Chunk::bytes(SLAB, true))
     }
 
     /// # Safety
@@ -74,33 +162,37 @@ impl Pool {
         let list = match (kind, capacity as usize) {
             (crate::chunk::Kind::Bytes, SMALL) => &mut self.small,
             (crate::chunk::Kind::Bytes, LARGE) => &mut self.large,
-            (crate::chunk::Kind::Bytes, SLAB) => &mut self.slabs,
+            (crate::chunk::Kind::Bytes, SLAB) => return self.give_slab(link),
             _ => {
                 // SAFETY: ours by contract, and not kept.
                 unsafe { Chunk::free(link) };
                 return;
             }
         };
-        if list.len() < Self::KEEP {
-            // SAFETY: ours by contract.
-            unsafe { Chunk::rewind(link, 0, 0) };
-            list.push(link);
-        } else {
-            // SAFETY: ours by contract, and not kept.
-            unsafe { Chunk::free(link) };
+        list.keep(link);
+    }
+
+    fn give_slab(&mut self, link: Link) {
+        let stock = self.stock.as_ref().and_then(|stock| stock.0.try_lock());
+        match stock {
+            Some(mut stock) => stock.keep(link),
+            None => self.slabs.keep(link),
         }
     }
 }
 
-impl Drop for Pool {
-    fn drop(&mut self) {
-        for link in self
-            .small
-            .drain(..)
-            .chain(self.large.drain(..))
-            .chain(self.slabs.drain(..))
-        {
-            // SAFETY: chunks in a pool are ours alone.
+impl Chunks {
+    /// At most this many are kept.
+    const KEEP: usize = 4;
+
+    /// Keeps a chunk that nobody refers to, or frees it.
+    fn keep(&mut self, link: Link) {
+        if self.0.len() < Self::KEEP {
+            // SAFETY: referred to by nobody else.
+            unsafe { Chunk::rewind(link, 0, 0) };
+            self.0.push(link);
+        } else {
+            // SAFETY: as above, and not kept.
             unsafe { Chunk::free(link) };
         }
     }
@@ -109,9 +201,9 @@ impl Drop for Pool {
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool")
-            .field("small", &self.small.len())
-            .field("large", &self.large.len())
-            .field("slabs", &self.slabs.len())
+            .field("small", &self.small.0.len())
+            .field("large", &self.large.0.len())
+            .field("slabs", &self.slabs.0.len())
             .finish()
     }
 }
@@ -121,6 +213,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_has_been_read_cools_down_before_it_is_written_again() {
+        let mut pool = Pool::new();
+        // SAFETY: nobody else refers to what the pool gives.
+        let mut pass = |link| unsafe { pool.take_cool(Some(link)) };
+        let first = Chunk::bytes(LARGE, false);
+        let (mut order, mut link) = (vec![first], first);
+        for _ in 1..COOLING {
+            link = pass(link);
+            assert!(!order.contains(&link), "a fresh one");
+            order.push(link);
+        }
+        for expected in order {
+            link = pass(link);
+            assert_eq!(link, expected, "the coolest");
+        }
+        // SAFETY: as above.
+        unsafe { Chunk::free(link) };
+        // SAFETY: as above.
+        let other = unsafe { pool.take_cool(Some(Chunk::bytes(SMALL, false))) };
+        assert_eq!((pool.small.0.len(), pool.cooling.0.len()), (1, COOLING - 1));
+        // SAFETY: as above.
+        unsafe { Chunk::free(other) };
+    }
+
+    #[test]
     fn what_comes_back_is_handed_out_again_and_only_so_much_is_kept() {
         let mut pool = Pool::new();
         let all: Vec<Link> = (0..6).map(|_| pool.take_bytes(1, false)).collect();
@@ -128,16 +245,16 @@ mod tests {
             // SAFETY: taken above and referred to by nobody else.
             unsafe { pool.give(link) };
         }
-        assert_eq!(pool.small.len(), Pool::KEEP);
+        assert_eq!(pool.small.0.len(), Chunks::KEEP);
         let again = pool.take_bytes(SMALL, false);
-        assert_eq!(again, all[Pool::KEEP - 1], "the warmest first");
+        assert_eq!(again, all[Chunks::KEEP - 1], "the warmest first");
         let (streaming, large) = (pool.take_bytes(1, true), pool.take_bytes(SMALL + 1, false));
         let (slab, huge) = (pool.take_slab(), pool.take_bytes(SLAB, false));
         for link in [again, streaming, large, slab, huge] {
             // SAFETY: as above.
             unsafe { pool.give(link) };
         }
-        assert_eq!((pool.large.len(), pool.slabs.len()), (2, 2));
+        assert_eq!((pool.large.0.len(), pool.slabs.0.len()), (2, 2));
         let slab = pool.take_slab();
         // SAFETY: a slab, ours alone.
         let bytes = unsafe { std::slice::from_raw_parts(Chunk::data(slab), SLAB) };

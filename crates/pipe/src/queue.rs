@@ -103,7 +103,7 @@ impl Shared {
         let kind = unsafe { (*link.as_ptr()).kind };
         let old = match kind {
             Kind::Sentinel => return,
-            Kind::Reference => link.as_ptr(),
+            Kind::Reference | Kind::Range => link.as_ptr(),
             Kind::Bytes => self.spare.swap(link.as_ptr(), AcqRel),
         };
         if let Some(old) = NonNull::new(old) {

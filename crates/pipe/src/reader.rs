@@ -76,7 +76,11 @@ pub struct Reader {
     begun: bool,
     inproc: bool,
     taken: u64,
+    /// Of an inproc queue: messages in the chunks that have been passed.
+    passed: u64,
+    /// Bytes given out, as they went over the wire, up to `mark` in the chunk.
     bytes: u64,
+    mark: usize,
     /// Generation of the connection that the next frame came from.
     generation: u32,
     commands: Vec<CommandFrame>,
@@ -105,7 +109,9 @@ impl Reader {
             begun: false,
             inproc,
             taken: 0,
+            passed: 0,
             bytes: 0,
+            mark: 0,
             generation: 0,
             commands: Vec::new(),
             walked: None,
@@ -123,10 +129,42 @@ impl Reader {
         self.taken
     }
 
+    /// Of an inproc queue: messages published and not given out yet.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        debug_assert!(self.inproc, "over a wire the filling end knows");
+        let (mut link, mut published) = (self.link, self.passed);
+        loop {
+            // SAFETY: the chain is alive from the reader's chunk on.
+            let word = unsafe { Chunk::word(link) };
+            published += u64::from(word.messages());
+            // SAFETY: as above.
+            match unsafe { Chunk::next(link) } {
+                Some(next) if word.is_sealed() => link = next,
+                _ => return published.saturating_sub(self.taken),
+            }
+        }
+    }
+
     /// Bytes given out so far, as they went over the wire.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.bytes + (self.at - self.mark) as u64
+    }
+
+    /// Goes so far in the chunk, for so many bytes on the wire.
+    #[inline(always)]
+    fn step(&mut self, step: usize, wire: u64) {
+        self.bytes = self.bytes() + wire;
+        self.at += step;
+        self.mark = self.at;
+    }
+
+    /// Goes to a place that no bytes are counted for.
+    fn jump(&mut self, at: usize) {
+        self.bytes = self.bytes();
+        self.at = at;
+        self.mark = at;
     }
 
     /// Which connection the next frame came from: counts reconnects.
@@ -266,7 +304,7 @@ impl Reader {
     fn move_on(&mut self, next: Link) {
         let old = self.link;
         self.link = next;
-        self.at = 0;
+        self.jump(0);
         // SAFETY: the next chunk is alive: the chain goes on from the reader.
         let (word, head) = unsafe { (Chunk::load(next), next.as_ref()) };
         // SAFETY: as above.
@@ -282,6 +320,7 @@ impl Reader {
         // SAFETY: the only consumer has passed it, and the producer left it when it sealed it.
         unsafe {
             if self.inproc {
+                self.passed += u64::from(Chunk::word(old).messages());
                 self.shared.recycle(old);
             } else if let Some(older) = self.retired.replace(old) {
                 Chunk::free(older);
@@ -421,8 +460,7 @@ impl Reader {
             generation,
             body: body.into(),
         });
-        self.at += head.step;
-        self.bytes += (head.header_len + head.body_len) as u64;
+        self.step(head.step, (head.header_len + head.body_len) as u64);
     }
 
     /// The frame that comes next; only after [`is_ready`](Self::is_ready).
@@ -491,34 +529,51 @@ impl Reader {
         self.take_into_slow(buffer)
     }
 
-    /// The same for the commonest case alone: a short frame that is a message of its own, wholly
-    /// there in the present chunk. `None` says nothing about other cases.
+    /// The same for the commonest case alone: a frame that is a message of its own, wholly there in
+    /// the present chunk. `None` says nothing about other cases.
     #[inline(always)]
-    pub fn take_short_into(&mut self, buffer: &mut [u8]) -> Option<usize> {
+    pub fn take_plain_into(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let (header_len, len) = self.plain()?;
+        // SAFETY: the whole frame is below the published end, and the copy is cut to the buffer.
+        unsafe {
+            copy(
+                self.here().add(header_len),
+                buffer.as_mut_ptr(),
+                len.min(buffer.len()),
+            );
+        }
+        self.pass_plain(header_len + len);
+        Some(len)
+    }
+
+    #[inline(always)]
+    fn pass_plain(&mut self, step: usize) {
+        self.at += step;
+        self.left = 0;
+        self.taken += 1;
+        self.shared.set_taken(self.taken);
+    }
+
+    /// Lengths of header and body of the next frame, if it is one that
+    /// [`take_plain_into`](Self::take_plain_into) takes.
+    #[inline(always)]
+    fn plain(&self) -> Option<(usize, usize)> {
         let there = self.end.saturating_sub(self.at);
         if there < 2 || self.begun {
             return None;
         }
         // SAFETY: two bytes below the published end.
         let [flags, len] = unsafe { self.here().cast::<[u8; 2]>().read_unaligned() };
-        let len = usize::from(len);
-        if flags != 0 || there < 2 + len {
-            return None;
-        }
-        // SAFETY: the whole frame is below the published end, and the copy is cut to the buffer.
-        unsafe {
-            copy(
-                self.here().add(2),
-                buffer.as_mut_ptr(),
-                len.min(buffer.len()),
-            );
-        }
-        self.at += 2 + len;
-        self.bytes += 2 + len as u64;
-        self.left = 0;
-        self.taken += 1;
-        self.shared.set_taken(self.taken);
-        Some(len)
+        let (header_len, len) = match flags {
+            0 => (2, u64::from(len)),
+            frame::LONG if there >= frame::MAX_HEADER => {
+                // SAFETY: nine bytes below the published end.
+                let len = unsafe { self.here().add(1).cast::<[u8; 8]>().read_unaligned() };
+                (frame::MAX_HEADER, u64::from_be_bytes(len))
+            }
+            _ => return None,
+        };
+        ((there - header_len) as u64 >= len).then_some((header_len, len as usize))
     }
 
     #[inline(never)]
@@ -542,6 +597,13 @@ impl Reader {
     /// Takes the next frame as a message; MORE is set on it if parts follow.
     #[inline]
     pub fn take(&mut self) -> Option<Message> {
+        if let Some((header_len, len)) = self.plain() {
+            // SAFETY: the whole frame is below the published end.
+            let bytes = unsafe { std::slice::from_raw_parts(self.here().add(header_len), len) };
+            let message = Message::copy_from_slice(bytes);
+            self.pass_plain(header_len + len);
+            return Some(message);
+        }
         if !self.is_ready() {
             return None;
         }
@@ -602,8 +664,7 @@ impl Reader {
 
     #[inline(always)]
     fn pass(&mut self, step: usize, wire: u64, flags: u8) {
-        self.at += step;
-        self.bytes += wire;
+        self.step(step, wire);
         self.left -= 1;
         self.begun = flags & frame::MORE != 0;
         if !self.begun {
@@ -622,7 +683,7 @@ impl Reader {
     /// Refreshes the view after the producing end, in the same hands, has changed the chunk.
     pub(crate) fn set_place(&mut self, link: Link, at: usize, word: Word) {
         self.link = link;
-        self.at = at;
+        self.jump(at);
         self.end = word.end();
         self.sealed = word.is_sealed();
         self.walked = None;
@@ -654,7 +715,7 @@ impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reader")
             .field("taken", &self.taken)
-            .field("bytes", &self.bytes)
+            .field("bytes", &self.bytes())
             .field("left", &self.left)
             .finish_non_exhaustive()
     }

@@ -19,6 +19,8 @@ pub const BY_REFERENCE_OUT: usize = 16 * 1024;
 /// always stays there. A block that one thread allocates and another frees costs more than copying
 /// this much.
 pub const BY_REFERENCE_INPROC: usize = 8 * 1024;
+/// Shorter bodies are copied on every way.
+const COPIED: usize = BY_REFERENCE_INPROC;
 
 /// First byte of a frame that is a [`Message`] by value; only ever written and believed inside a
 /// process.
@@ -26,28 +28,44 @@ pub(crate) const DESCRIPTOR: u8 = 0x80;
 /// That byte, the distance to the message, what it takes to align it, and the message.
 const DESCRIPTOR_MAX: usize = 2 + (align_of::<Message>() - 1) + size_of::<Message>();
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Between two messages.
+    Between,
+    /// Parts of a message have been written, and not its last one.
+    Message,
+    /// Between two messages, and the tail is an open range of a block that others write to.
+    Following,
+}
+
 /// The producing end: see the module documentation.
 pub struct Writer {
     /// Where bytes are written.
     tail: Link,
     at: usize,
-    capacity: usize,
     /// Messages that end in `tail`, published ones only.
     tail_messages: u32,
+    /// How far, and up to how many messages in `tail`, appending needs no thought; 0 while a message
+    /// is being written.
+    quick_messages: u32,
+    quick_end: usize,
+    capacity: usize,
     /// The chunk that the consumer can reach, and how far it is published. The same as `tail`
-    /// unless the message being written has outgrown it.
+    /// unless the message being written has outgrown it. Kept while a message is being written.
     open: Link,
     open_end: usize,
     open_messages: u32,
     /// How far `open` was filled when it was left, and what follows it.
     left_end: usize,
     follows: Option<Link>,
-    /// Whether the message being written has parts already.
-    mid_message: bool,
+    state: State,
     streaming: bool,
     inproc: bool,
-    messages: u64,
+    /// Messages published in chunks before `tail`.
+    messages_before: u64,
+    /// Bytes published, as they go over the wire, up to `mark` in `tail`.
     bytes: u64,
+    mark: usize,
     /// Bytes of the message being written.
     pending_bytes: u64,
     pub(crate) shared: Arc<Shared>,
@@ -62,18 +80,21 @@ impl Writer {
         Self {
             tail: sentinel,
             at: 0,
-            capacity: 0,
             tail_messages: 0,
+            quick_messages: 0,
+            quick_end: 0,
+            capacity: 0,
             open: sentinel,
             open_end: 0,
             open_messages: 0,
             left_end: 0,
             follows: None,
-            mid_message: false,
+            state: State::Between,
             streaming: false,
             inproc,
-            messages: 0,
+            messages_before: 0,
             bytes: 0,
+            mark: 0,
             pending_bytes: 0,
             shared,
         }
@@ -83,14 +104,29 @@ impl Writer {
     #[inline(always)]
     #[must_use]
     pub fn messages(&self) -> u64 {
-        self.messages
+        let followed = self.followed().map_or(0, Word::messages);
+        self.messages_before + u64::from(self.tail_messages + followed)
+    }
+
+    /// How far the open range at the tail goes.
+    #[inline(always)]
+    fn followed(&self) -> Option<Word> {
+        // SAFETY: an open range is alive, for the consumer does not pass it.
+        (self.state == State::Following).then(|| unsafe { Chunk::word(self.tail) })
     }
 
     /// Bytes published so far, as they go over the wire.
     #[inline(always)]
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        // What is being written lies behind the mark as well.
+        let unmarked = if self.is_mid_message() {
+            0
+        } else {
+            self.at - self.mark
+        };
+        let followed = self.followed().map_or(0, Word::end);
+        self.bytes + (unmarked + followed) as u64
     }
 
     /// Messages the consumer is through with: wholly accepted by the kernel, or received.
@@ -100,39 +136,163 @@ impl Writer {
         self.shared.taken()
     }
 
+    /// Whether it leads to another socket of this process.
+    #[must_use]
+    pub fn is_inproc(&self) -> bool {
+        self.inproc
+    }
+
     /// Whether a message has been begun and not ended.
+    #[inline(always)]
     #[must_use]
     pub fn is_mid_message(&self) -> bool {
-        self.mid_message
+        self.state == State::Message
+    }
+
+    /// Allows [`append_quick`](Self::append_quick) up to so many messages and bytes published in
+    /// all; anything else but it and [`append`](Self::append) of a short body ends that.
+    pub fn allow_quick(&mut self, messages: u64, bytes: u64) {
+        self.forbid_quick();
+        if !self.is_mid_message() {
+            let messages = messages.saturating_sub(self.messages());
+            let bytes = bytes.saturating_sub(self.bytes());
+            let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            self.quick_messages = self.tail_messages.saturating_add(messages);
+            self.quick_end = self.at + bytes.min(self.capacity - self.at);
+        }
+    }
+
+    /// See [`allow_quick`](Self::allow_quick).
+    pub fn forbid_quick(&mut self) {
+        self.quick_end = 0;
+    }
+
+    /// Appends a copy of a message of one part, if that is allowed, and its body short enough to be
+    /// copied on any way.
+    #[inline(always)]
+    pub fn append_quick(&mut self, body: &[u8]) -> bool {
+        let step = frame::header_len(body.len()) + body.len();
+        let quick = body.len() < COPIED
+            && self.at + step <= self.quick_end
+            && self.tail_messages < self.quick_messages;
+        if quick {
+            // SAFETY: the end is within the chunk, and no message is being written.
+            unsafe { self.put(body) };
+        }
+        quick
+    }
+
+    /// Writes a message of one part and publishes it.
+    ///
+    /// # Safety
+    /// There is room for it and its header, no message is being written, and its body is shorter
+    /// than `COPIED`.
+    #[inline(always)]
+    unsafe fn put(&mut self, body: &[u8]) {
+        let len = body.len();
+        let header_len = frame::header_len(len);
+        // SAFETY: there is room, as the caller has seen; the bytes beyond `at` are the writer's alone.
+        unsafe {
+            Chunk::track(self.tail).write(self.at, self.at + header_len + len);
+            let to = Chunk::data(self.tail).add(self.at);
+            if header_len == 2 {
+                // One store, not two.
+                to.cast::<u16>()
+                    .write_unaligned((u16::from(len as u8) << 8).to_le());
+            } else {
+                let (header, _) = frame::encode(0, len);
+                to.cast::<[u8; frame::MAX_HEADER]>().write(header);
+            }
+            copy(body.as_ptr(), to.add(header_len), len);
+        }
+        self.at += header_len + len;
+        self.tail_messages += 1;
+        // SAFETY: the tail is alive and this is its producer.
+        unsafe { Chunk::store(self.tail, Word::open(self.tail_messages, self.at)) };
     }
 
     /// Appends a copy of a frame; the last part publishes the message.
     #[inline(always)]
     pub fn append(&mut self, pool: &mut Pool, body: &[u8], more: bool) {
-        let len = body.len();
-        if len < 256 && !more && !self.mid_message && self.capacity - self.at >= len + 2 {
-            // SAFETY: the room was checked; the bytes beyond `at` are the writer's alone.
-            unsafe {
-                Chunk::track(self.tail).write(self.at, self.at + len + 2);
-                let to = Chunk::data(self.tail).add(self.at);
-                to.cast::<[u8; 2]>().write([0, len as u8]);
-                copy(body.as_ptr(), to.add(2), len);
-            }
-            self.at += len + 2;
-            self.bytes += len as u64 + 2;
-            self.tail_messages += 1;
-            self.messages += 1;
-            self.open_end = self.at;
-            self.open_messages = self.tail_messages;
-            // SAFETY: the tail is alive and this is its producer.
-            unsafe { Chunk::store(self.tail, Word::open(self.tail_messages, self.at)) };
+        let step = frame::header_len(body.len()) + body.len();
+        let fits = body.len() < COPIED && self.capacity - self.at >= step;
+        if fits && !more && !self.is_mid_message() {
+            // SAFETY: as was checked.
+            unsafe { self.put(body) };
             return;
         }
         self.append_any(pool, body, more);
     }
 
+    /// A part is to be written that is not a message by itself, or not so easily.
+    fn begin_part(&mut self) {
+        self.quick_end = 0;
+        if !self.is_mid_message() {
+            self.settle_marks();
+        }
+    }
+
+    /// Notes how far the tail is published.
+    fn settle_marks(&mut self) {
+        self.bytes += (self.at - self.mark) as u64;
+        self.mark = self.at;
+        self.open_end = self.at;
+        self.open_messages = self.tail_messages;
+    }
+
+    /// Whether it may follow a log: inside a process each queue has its own bytes.
+    pub(crate) fn can_follow(&self) -> bool {
+        !self.inproc && !self.is_mid_message()
+    }
+
+    /// From here on the messages of a log are this queue's, too, until something else is appended.
+    /// `range` is an open range of the log's block.
+    pub(crate) fn follow(&mut self, range: Link) {
+        self.stop_following(range);
+        self.state = State::Following;
+    }
+
+    /// What the log gets from here on is not for this queue.
+    pub(crate) fn unfollow(&mut self, pool: &mut Pool) {
+        if self.state == State::Following {
+            self.stop_following(pool.take_bytes(0, false));
+        }
+    }
+
+    /// Goes on in a fresh chunk, with nothing in the middle.
+    fn stop_following(&mut self, fresh: Link) {
+        debug_assert!(!self.is_mid_message(), "between two messages");
+        self.begin_part();
+        let end = match self.followed() {
+            Some(word) => {
+                self.bytes += word.end() as u64;
+                self.messages_before += u64::from(word.messages());
+                Word::sealed(word.messages(), word.end(), false)
+            }
+            None => Word::sealed(self.tail_messages, self.at, false),
+        };
+        self.state = State::Between;
+        // SAFETY: the fresh chunk is alive and nobody else refers to it yet.
+        let head = unsafe { fresh.as_ref() };
+        let capacity = head.capacity as usize;
+        let old = std::mem::replace(&mut self.tail, fresh);
+        self.messages_before += u64::from(self.tail_messages);
+        self.tail_messages = 0;
+        (self.at, self.mark, self.capacity) = (0, 0, capacity);
+        self.open = fresh;
+        // SAFETY: the old tail is alive until the word below lets the consumer pass it, and this is
+        // its producer.
+        unsafe {
+            Chunk::set_next(old, Some(fresh));
+            Chunk::store(old, end);
+        }
+    }
+
     #[inline(never)]
     fn append_any(&mut self, pool: &mut Pool, body: &[u8], more: bool) {
+        self.unfollow(pool);
+        self.begin_part();
         let by_reference = if self.inproc {
             BY_REFERENCE_INPROC
         } else {
@@ -149,9 +309,11 @@ impl Writer {
         self.end_part(more);
     }
 
-    /// Appends a message, moving it if it is worth it; the last part publishes.
+    /// Appends a message; the last part publishes. It is taken if it is worth moving; one that is
+    /// copied is left to the caller, who drops it where no lock is held: its owner may have been
+    /// promised a call.
     #[inline]
-    pub fn append_message(&mut self, pool: &mut Pool, message: Message, more: bool) {
+    pub fn append_message(&mut self, pool: &mut Pool, message: &mut Message, more: bool) {
         // Inside a process what lies elsewhere stays there, and is freed by who receives it.
         let by_reference = if self.inproc {
             message.is_by_reference()
@@ -159,13 +321,15 @@ impl Writer {
             message.len() >= BY_REFERENCE_OUT
         };
         if by_reference {
-            self.append_by_reference(pool, message, more);
+            self.append_by_reference(pool, std::mem::take(message), more);
         } else {
-            self.append(pool, &message, more);
+            self.append(pool, message, more);
         }
     }
 
     fn append_by_reference(&mut self, pool: &mut Pool, message: Message, more: bool) {
+        self.unfollow(pool);
+        self.begin_part();
         let flags = if more { frame::MORE } else { 0 };
         let wire = (frame::header_len(message.len()) + message.len()) as u64;
         if self.inproc {
@@ -214,7 +378,7 @@ impl Writer {
     #[inline]
     fn end_part(&mut self, more: bool) {
         if more {
-            self.mid_message = true;
+            self.state = State::Message;
         } else {
             self.publish();
         }
@@ -222,10 +386,10 @@ impl Writer {
 
     /// Makes the message visible: one store, whatever it spans.
     fn publish(&mut self) {
-        self.mid_message = false;
-        self.messages += 1;
+        self.state = State::Between;
         self.bytes += self.pending_bytes;
         self.pending_bytes = 0;
+        self.mark = self.at;
         self.tail_messages += 1;
         let word = Word::open(self.tail_messages, self.at);
         // SAFETY: tail and open are alive, and this is their producer. The tail's word and the
@@ -241,23 +405,26 @@ impl Writer {
             }
             self.open = self.tail;
         }
-        self.open_end = self.at;
-        self.open_messages = self.tail_messages;
     }
 
     /// Takes back the parts of a message that has not been ended.
     pub fn roll_back(&mut self) {
-        self.mid_message = false;
+        if !self.is_mid_message() {
+            return;
+        }
+        self.state = State::Between;
         self.pending_bytes = 0;
         if self.open != self.tail {
             self.free_private();
             self.tail = self.open;
+            self.messages_before -= u64::from(self.open_messages);
             // SAFETY: alive; capacity is written once, when the chunk is made.
             self.capacity = unsafe { (*self.tail.as_ptr()).capacity } as usize;
         } else if self.inproc {
             self.drop_descriptors(self.open_end, self.at);
         }
         self.at = self.open_end;
+        self.mark = self.open_end;
         self.tail_messages = self.open_messages;
     }
 
@@ -297,7 +464,7 @@ impl Writer {
             // A queue that fills its chunks grows out of the small ones it began with.
             Kind::Bytes => self.streaming = true,
             Kind::Reference => self.streaming = false,
-            Kind::Sentinel => {}
+            Kind::Sentinel | Kind::Range => {}
         }
         let need_or_large = if self.streaming {
             need.max(LARGE)
@@ -309,6 +476,8 @@ impl Writer {
             unsafe { (*link.as_ptr()).capacity as usize >= need_or_large }
         };
         let fresh = match self.shared.take_spare() {
+            // SAFETY: the consumer is through with a spare.
+            spare if self.inproc && need_or_large == LARGE => unsafe { pool.take_cool(spare) },
             Some(spare) if fits(spare) => spare,
             spare => {
                 if let Some(spare) = spare {
@@ -342,7 +511,9 @@ impl Writer {
         }
         self.tail = fresh;
         self.at = 0;
+        self.mark = 0;
         self.capacity = capacity;
+        self.messages_before += u64::from(self.tail_messages);
         self.tail_messages = 0;
     }
 
@@ -351,7 +522,8 @@ impl Writer {
     pub fn release(&mut self, drain: &mut Drain, pool: &mut Pool) {
         let same = std::ptr::eq(&raw const *self.shared, drain.shared());
         debug_assert!(same, "the two ends of one queue");
-        if !same || self.mid_message || !drain.is_drained() || !drain.is_at_boundary() {
+        let busy = self.state != State::Between || !drain.stands_in(self.tail);
+        if !same || busy || !drain.is_drained() || !drain.is_at_boundary() {
             return;
         }
         if let Some(spare) = self.shared.take_spare() {
@@ -363,6 +535,7 @@ impl Writer {
             return;
         }
         self.streaming &= self.at > SMALL;
+        self.begin_part();
         let tail = self.tail;
         drain.reset(sentinel);
         // SAFETY: producer and consumer are both here and neither refers to anything but the
@@ -374,10 +547,10 @@ impl Writer {
         self.tail = sentinel;
         self.open = sentinel;
         self.at = 0;
+        self.mark = 0;
         self.capacity = 0;
+        self.messages_before += u64::from(self.tail_messages);
         self.tail_messages = 0;
-        self.open_end = 0;
-        self.open_messages = 0;
     }
 }
 
@@ -408,15 +581,18 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // The rest belongs to the consumer, which frees it.
         self.roll_back();
+        if self.state == State::Following {
+            self.stop_following(Chunk::bytes(0, false));
+        }
     }
 }
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer")
-            .field("messages", &self.messages)
-            .field("bytes", &self.bytes)
-            .field("mid_message", &self.mid_message)
+            .field("messages", &self.messages())
+            .field("bytes", &self.bytes())
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }

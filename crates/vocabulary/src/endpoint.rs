@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Endpoints: `tcp://host:port`, `ipc://path`, `inproc://name`.
+//! Endpoints: `tcp://host:port`, `ipc://path`, `inproc://name`, `udp://host:port`, and `pgm://` and `epgm://` with
+//! `interface;group:port`.
 //!
 //! Only the syntax is judged here; names are resolved where they are used.
 
@@ -8,6 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::error::Code;
+use crate::multicast::{GroupAddress, UdpAddress};
 use crate::socket_type::SocketType;
 
 /// Where to bind or to connect to.
@@ -28,6 +30,12 @@ pub enum Endpoint {
     Ipc(IpcPath),
     /// A name within the context.
     Inproc(String),
+    /// PGM over IP.
+    Pgm(GroupAddress),
+    /// PGM over UDP.
+    Epgm(GroupAddress),
+    /// Plain datagrams.
+    Udp(UdpAddress),
 }
 
 impl Endpoint {
@@ -37,6 +45,9 @@ impl Endpoint {
             (Scheme::Tcp, address) => Ok(Self::Tcp(TcpAddress::parse_bind(address)?)),
             (Scheme::Ipc, path) => Ok(Self::Ipc(IpcPath::parse(path)?)),
             (Scheme::Inproc, name) => Ok(Self::Inproc(name.to_owned())),
+            (Scheme::Pgm, address) => Ok(Self::Pgm(GroupAddress::parse(address)?)),
+            (Scheme::Epgm, address) => Ok(Self::Epgm(GroupAddress::parse(address)?)),
+            (Scheme::Udp, address) => Ok(Self::Udp(UdpAddress::parse_bind(address)?)),
         }
     }
 
@@ -49,21 +60,41 @@ impl Endpoint {
                 path => Ok(Self::Ipc(path)),
             },
             (Scheme::Inproc, name) => Ok(Self::Inproc(name.to_owned())),
+            (Scheme::Pgm, address) => Ok(Self::Pgm(GroupAddress::parse(address)?)),
+            (Scheme::Epgm, address) => Ok(Self::Epgm(GroupAddress::parse(address)?)),
+            (Scheme::Udp, address) => Ok(Self::Udp(UdpAddress::parse_connect(address)?)),
         }
     }
 
-    /// Whether a text has the form of an endpoint, and a scheme that there is. What stands behind
-    /// that is not judged.
-    pub fn check_scheme(text: &str) -> Result<(), EndpointError> {
-        split_scheme(text).map(|_parts| ())
+    /// Whether a text has the form of an endpoint, and a scheme that sockets of this type have at all. What stands
+    /// behind that is not judged.
+    pub fn check_scheme(text: &str, socket_type: SocketType) -> Result<(), EndpointError> {
+        use SocketType::{Dgram, Dish, Pub, Radio, Stream, Sub, Xpub, Xsub};
+        let (scheme, _) = split_scheme(text)?;
+        match (scheme, socket_type) {
+            (Scheme::Pgm | Scheme::Epgm, Pub | Sub | Xpub | Xsub)
+            | (Scheme::Udp, Radio | Dish | Dgram) => Ok(()),
+            (Scheme::Pgm | Scheme::Epgm | Scheme::Udp, _)
+            | (_, Dgram)
+            | (Scheme::Ipc | Scheme::Inproc, Stream) => Err(EndpointError::Incompatible),
+            _ => Ok(()),
+        }
     }
 
-    /// Whether sockets of this type use such endpoints.
-    pub fn check_type(&self, socket_type: SocketType) -> Result<(), EndpointError> {
-        match (self, socket_type) {
-            (_, SocketType::Dgram) | (Self::Ipc(_) | Self::Inproc(_), SocketType::Stream) => {
-                Err(EndpointError::Incompatible)
-            }
+    /// Whether sockets of this type bind to endpoints of such a scheme.
+    pub fn check_bind(text: &str, socket_type: SocketType) -> Result<(), EndpointError> {
+        Self::check_scheme(text, socket_type)?;
+        match (split_scheme(text)?.0, socket_type) {
+            (Scheme::Udp, SocketType::Radio) => Err(EndpointError::Incompatible),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether sockets of this type connect to endpoints of such a scheme.
+    pub fn check_connect(text: &str, socket_type: SocketType) -> Result<(), EndpointError> {
+        Self::check_scheme(text, socket_type)?;
+        match (split_scheme(text)?.0, socket_type) {
+            (Scheme::Udp, SocketType::Dish | SocketType::Dgram) => Err(EndpointError::Incompatible),
             _ => Ok(()),
         }
     }
@@ -74,6 +105,9 @@ impl Endpoint {
             Self::Tcp(_) => "tcp",
             Self::Ipc(_) => "ipc",
             Self::Inproc(_) => "inproc",
+            Self::Pgm(_) => "pgm",
+            Self::Epgm(_) => "epgm",
+            Self::Udp(_) => "udp",
         }
     }
 }
@@ -85,6 +119,8 @@ impl fmt::Display for Endpoint {
             Self::Tcp(address) => address.fmt(f),
             Self::Ipc(path) => path.fmt(f),
             Self::Inproc(name) => f.write_str(name),
+            Self::Pgm(address) | Self::Epgm(address) => address.fmt(f),
+            Self::Udp(address) => address.fmt(f),
         }
     }
 }
@@ -155,7 +191,7 @@ pub enum Host {
 }
 
 impl Host {
-    fn parse(text: &str) -> Result<Self, EndpointError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, EndpointError> {
         let bracketed = text
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'));
@@ -305,6 +341,9 @@ enum Scheme {
     Tcp,
     Ipc,
     Inproc,
+    Pgm,
+    Epgm,
+    Udp,
 }
 
 fn split_scheme(text: &str) -> Result<(Scheme, &str), EndpointError> {
@@ -316,6 +355,9 @@ fn split_scheme(text: &str) -> Result<(Scheme, &str), EndpointError> {
         "tcp" => Ok((Scheme::Tcp, rest)),
         "ipc" => Ok((Scheme::Ipc, rest)),
         "inproc" => Ok((Scheme::Inproc, rest)),
+        "pgm" => Ok((Scheme::Pgm, rest)),
+        "epgm" => Ok((Scheme::Epgm, rest)),
+        "udp" => Ok((Scheme::Udp, rest)),
         _ => Err(EndpointError::UnknownScheme),
     }
 }
@@ -334,7 +376,7 @@ fn parse_local(text: &str) -> Result<(Host, Port), EndpointError> {
 }
 
 /// Digits and nothing else, up to 65535.
-fn parse_number(text: &str) -> Result<u16, EndpointError> {
+pub(crate) fn parse_number(text: &str) -> Result<u16, EndpointError> {
     if !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(EndpointError::Invalid);
     }

@@ -25,6 +25,9 @@ fn bind_endpoints_are_printed_canonically() {
         ("inproc://a", "inproc://a"),
         ("inproc://a://b", "inproc://a://b"),
         ("inproc://*", "inproc://*"),
+        ("pgm://eth0;239.0.0.1:1", "pgm://eth0;239.0.0.1:1"),
+        ("epgm://;239.0.0.1:1", "epgm://239.0.0.1:1"),
+        ("udp://*:0", "udp://*:*"),
     ];
     for (text, canonical) in table {
         let endpoint = Endpoint::parse_bind(text).unwrap_or_else(|e| panic!("{text}: {e}"));
@@ -71,8 +74,9 @@ fn what_nobody_takes() {
         ("ipc://", Invalid),
         ("inproc://", Invalid),
         ("TCP://127.0.0.1:1", UnknownScheme),
-        ("udp://127.0.0.1:1", UnknownScheme),
-        ("epgm://eth0;239.0.0.1:1", UnknownScheme),
+        ("norm://127.0.0.1:1", UnknownScheme),
+        ("epgm://eth0:1", Invalid),
+        ("pgm://eth0;10.0.0.1:1", Invalid),
         ("ws://127.0.0.1:1", UnknownScheme),
         ("vsock://2:1", UnknownScheme),
         ("invalid://localhost:1234", UnknownScheme),
@@ -151,12 +155,30 @@ fn paths_must_fit_a_socket_address() {
 
 #[test]
 fn raw_types_have_their_own_transports() {
-    let tcp = Endpoint::parse_bind("tcp://*:1").unwrap();
-    let ipc = Endpoint::parse_bind("ipc://*").unwrap();
-    assert_eq!(tcp.check_type(SocketType::Stream), Ok(()));
-    assert_eq!(ipc.check_type(SocketType::Stream), Err(Incompatible));
-    assert_eq!(tcp.check_type(SocketType::Dgram), Err(Incompatible));
-    assert_eq!(ipc.check_type(SocketType::Push), Ok(()));
+    let bind = Endpoint::check_bind;
+    assert_eq!(bind("tcp://*:1", SocketType::Stream), Ok(()));
+    assert_eq!(bind("ipc://*", SocketType::Stream), Err(Incompatible));
+    assert_eq!(bind("tcp://*:1", SocketType::Dgram), Err(Incompatible));
+    assert_eq!(bind("ipc://*", SocketType::Push), Ok(()));
+    // That comes before what stands behind it.
+    let (epgm, udp) = ("epgm://lo", "udp://x");
+    for socket_type in SocketType::ALL {
+        use SocketType::{Dgram, Dish, Pub, Radio, Sub, Xpub, Xsub};
+        let publishes = matches!(socket_type, Pub | Sub | Xpub | Xsub);
+        assert_eq!(bind(epgm, socket_type).is_ok(), publishes);
+        assert_eq!(
+            Endpoint::check_connect(epgm, socket_type).is_ok(),
+            publishes
+        );
+        assert_eq!(
+            bind(udp, socket_type).is_ok(),
+            matches!(socket_type, Dish | Dgram)
+        );
+        assert_eq!(
+            Endpoint::check_connect(udp, socket_type).is_ok(),
+            socket_type == Radio
+        );
+    }
 }
 
 #[test]

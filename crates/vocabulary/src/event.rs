@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::handshake::HandshakeFailure;
+
 /// Something that happened to a connection or a listener, with the value that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -76,6 +78,12 @@ pub enum Event {
         /// The ZAP status: 300, 400 or 500.
         status: u32,
     },
+    /// Packets of a multicast stream are lost for good, and the messages in them. No event of libzmq's: its number
+    /// lies beyond those.
+    DataLost {
+        /// How many.
+        packets: u64,
+    },
 }
 
 impl Event {
@@ -100,10 +108,11 @@ impl Event {
             Self::HandshakeSucceeded => 0x1000,
             Self::HandshakeFailedProtocol { .. } => 0x2000,
             Self::HandshakeFailedAuth { .. } => 0x4000,
+            Self::DataLost { .. } => 0x1_0000_0000,
         }
     }
 
-    /// The value of the C interface: file descriptor, errno, milliseconds, or a code.
+    /// The value of the C interface: file descriptor, errno, milliseconds, a code, or a count.
     pub const fn value(&self) -> u64 {
         match *self {
             Self::Connected { fd }
@@ -120,6 +129,7 @@ impl Event {
             Self::MonitorStopped | Self::HandshakeSucceeded => 0,
             Self::HandshakeFailedProtocol { error } => error.number() as u64,
             Self::HandshakeFailedAuth { status } => status as u64,
+            Self::DataLost { packets } => packets,
         }
     }
 
@@ -141,6 +151,7 @@ impl Event {
             Self::HandshakeSucceeded => "HANDSHAKE_SUCCEEDED",
             Self::HandshakeFailedProtocol { .. } => "HANDSHAKE_FAILED_PROTOCOL",
             Self::HandshakeFailedAuth { .. } => "HANDSHAKE_FAILED_AUTH",
+            Self::DataLost { .. } => "DATA_LOST",
         }
     }
 }
@@ -154,21 +165,39 @@ pub struct MonitorEvent {
     pub local: String,
     /// The peer's endpoint; empty when unknown or when there is none.
     pub remote: String,
+    /// Whether this side was bound, and the peer came to it; else this side connected.
+    pub bound: bool,
     /// The routing id of the peer, once the handshake told it.
     pub peer: Option<Vec<u8>>,
     /// Why a connection ended.
     pub reason: Option<DisconnectReason>,
+    /// Why a handshake failed, and with whom.
+    pub failure: Option<HandshakeFailure>,
 }
 
 impl MonitorEvent {
-    /// An event between two endpoints, nothing else known.
+    /// An event between two endpoints, nothing else known. With a local endpoint alone it is that
+    /// of a listener.
     pub fn new(event: Event, local: impl Into<String>, remote: impl Into<String>) -> Self {
+        let (local, remote) = (local.into(), remote.into());
         Self {
             event,
-            local: local.into(),
-            remote: remote.into(),
+            bound: remote.is_empty() && !local.is_empty(),
+            local,
+            remote,
             peer: None,
             reason: None,
+            failure: None,
+        }
+    }
+
+    /// The endpoint that was bound or connected: the one that the first version of the C
+    /// interface tells.
+    pub fn endpoint(&self) -> &str {
+        if self.bound {
+            &self.local
+        } else {
+            &self.remote
         }
     }
 }
@@ -301,6 +330,8 @@ mod tests {
             let debug = format!("{event:?}").to_lowercase();
             assert!(debug.starts_with(&name), "{debug} {name}");
         }
+        let lost = Event::DataLost { packets: 1 << 40 };
+        assert_eq!((lost.number(), lost.value()), (1 << 32, 1 << 40));
     }
 
     #[test]

@@ -63,9 +63,7 @@ impl Decoder {
         loop {
             if let Some((flags, missing)) = self.pending {
                 let part = take(input, missing);
-                self.body
-                    .try_reserve(part.len())
-                    .map_err(|_full| DecodeError::OutOfMemory)?;
+                self.make_room(part.len(), missing)?;
                 self.body.extend_from_slice(part);
                 let missing = missing.saturating_sub(part.len() as u64);
                 if missing > 0 {
@@ -104,6 +102,18 @@ impl Decoder {
     #[must_use]
     pub fn held(&self) -> usize {
         self.body.capacity()
+    }
+
+    /// Room for what has arrived: to grow by steps twice that at most, and never more than is missing.
+    fn make_room(&mut self, arrived: usize, missing: u64) -> Result<(), DecodeError> {
+        if self.body.capacity().saturating_sub(self.body.len()) >= arrived {
+            return Ok(());
+        }
+        let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+        let room = self.body.len().max(arrived).min(missing).max(arrived);
+        self.body
+            .try_reserve_exact(room)
+            .map_err(|_full| DecodeError::OutOfMemory)
     }
 
     /// True once the header is complete.
@@ -210,6 +220,23 @@ mod tests {
             Decoder::new(-1).decode(&mut input),
             Err(DecodeError::TooLarge)
         );
+    }
+
+    #[test]
+    fn memory_follows_what_has_arrived() {
+        let mut decoder = Decoder::new(-1);
+        assert_eq!(
+            decoder.decode(&mut &b"\x06\0\0\0\0\0\0\xc0\0"[..]),
+            Ok(None)
+        );
+        assert_eq!(decoder.held(), 0);
+        for arrived in (100..0xc000).step_by(100) {
+            assert_eq!(decoder.decode(&mut &[1; 100][..]), Ok(None));
+            assert!(decoder.held() <= (2 * arrived).min(0xc000), "{arrived}");
+        }
+        let rest = [1; 0xc000 % 100];
+        let frame = decoder.decode(&mut &rest[..]).unwrap().unwrap();
+        assert_eq!((frame.body.len(), decoder.held()), (0xc000, 0));
     }
 
     #[test]

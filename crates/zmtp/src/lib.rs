@@ -15,6 +15,7 @@
 //! | [`zap`] | asking an authenticator (RFC 27) |
 //! | [`handshake`] | greeting and mechanism together, and every way they can fail |
 //! | [`transcode`] | traffic that is not ZMTP 3 in the clear: ZMTP 1.0, CURVE |
+//! | [`apdu`] | frames in datagrams, as they travel over PGM |
 //! | [`heartbeat`] | when to PING, and when to give a silent peer up |
 //! | [`subscription`] | subscriptions as commands (3.1) and as messages (3.0) |
 //! | [`z85`] | keys as text (RFC 32) |
@@ -26,10 +27,14 @@
 //!
 //! 1. [`Handshake::with_security`](handshake::Handshake::with_security) (or `new`, for NULL); write
 //!    `transmit`, give `handle_input` what arrives.
-//! 2. After each call ask [`take_credentials`](handshake::Handshake::take_credentials): a server
-//!    has a question. Put domain, address and routing id to it ([`zap::Request`]), ask the handler,
-//!    and bring the answer to [`judged`](handshake::Handshake::judged). Until then nothing goes on;
-//!    do not read meanwhile (input that is not taken is traffic, to be kept).
+//! 2. After each call ask [`take_question`](handshake::Handshake::take_question): a server wants to
+//!    know something of an authenticator. Put domain, address and routing id to credentials
+//!    ([`zap::Request`]), ask the handler, and bring the answer to
+//!    [`judged`](handshake::Handshake::judged) or [`admitted`](handshake::Handshake::admitted). Ask
+//!    [`take_negotiation`](handshake::Handshake::take_negotiation), too: a security context takes
+//!    its step where waiting is allowed, and [`negotiated`](handshake::Handshake::negotiated) hears
+//!    what came of it. Until then nothing goes on; do not read meanwhile (input that is not taken is
+//!    traffic, to be kept).
 //! 3. At `is_done`, take the [`transcoder`](handshake::Handshake::take_transcoder) if there is one
 //!    and pass both directions through it; then `into_peer`.
 //! 4. After a fault write what `transmit` still holds (an ERROR), then close.
@@ -47,6 +52,7 @@
     deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)
 )]
 
+pub mod apdu;
 pub mod command;
 pub mod connection;
 pub mod decoder;

@@ -6,152 +6,177 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
 use ferromq_zmtp::fuzz_entry;
 use ferromq_zmtp::{command, metadata};
+use replay::{Inputs, Target, named};
 
-type Entry = fn(&[u8]);
-
-const TARGETS: [(&str, Entry); 4] = [
+const TARGETS: [Target; 13] = [
+    ("apdu", fuzz_entry::apdu),
     ("greeting", fuzz_entry::greeting),
     ("frames", fuzz_entry::frames),
     ("commands", fuzz_entry::commands),
     ("connection", fuzz_entry::connection),
+    ("older", fuzz_entry::older),
+    ("plain_client", fuzz_entry::plain_client),
+    ("plain_server", fuzz_entry::plain_server),
+    ("curve_client", fuzz_entry::curve_client),
+    ("curve_server", fuzz_entry::curve_server),
+    ("gssapi_client", fuzz_entry::gssapi_client),
+    ("gssapi_server", fuzz_entry::gssapi_server),
+    ("zap_reply", fuzz_entry::zap_reply),
 ];
 
 /// Mutated inputs tried for each target.
 const MUTATIONS: u64 = 60_000;
-const LONGEST: usize = 4096;
-
-fn corpus_dir(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(target)
-}
-
-fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut inputs: Vec<_> = fs::read_dir(corpus_dir(target))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.clone(), fs::read(path).unwrap()))
-        .collect();
-    inputs.sort();
-    inputs
-}
-
-/// Says which input it was when a target panics.
-struct Running<'a>(String, &'a [u8]);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("{}: {}", self.0, self.1.escape_ascii());
-        }
-    }
-}
 
 #[test]
 fn committed_inputs_keep_every_promise() {
-    for (target, entry) in TARGETS {
-        let inputs = corpus(target);
-        assert!(inputs.len() >= 10, "the corpus of {target} is missing");
-        for (path, input) in &inputs {
-            let _running = Running(path.display().to_string(), input);
-            entry(input);
-        }
-    }
+    replay::committed(&TARGETS);
 }
 
 #[test]
 fn mutated_inputs_keep_every_promise() {
-    for (target, entry) in TARGETS {
-        let inputs: Vec<_> = corpus(target).into_iter().map(|(_, input)| input).collect();
-        for seed in 0..MUTATIONS {
-            let mut rng = Rng(seed);
-            let mut input = inputs[rng.below(inputs.len())].clone();
-            for _ in 0..=rng.below(4) {
-                let other = &inputs[rng.below(inputs.len())];
-                mutate(&mut input, other, &mut rng);
-            }
-            input.truncate(LONGEST);
-            let _running = Running(format!("{target}, seed {seed}"), &input);
-            entry(&input);
-        }
-    }
-}
-
-fn mutate(input: &mut Vec<u8>, other: &[u8], rng: &mut Rng) {
-    const BOUNDARIES: [u8; 10] = [0x00, 0x01, 0x02, 0x04, 0x06, 0x7f, 0x80, 0xf8, 0xfe, 0xff];
-    let at = rng.below(input.len() + 1);
-    let end = (at + rng.below(16)).min(input.len());
-    match rng.below(7) {
-        0 => {
-            let bit = 1 << rng.below(8);
-            if let Some(byte) = input.get_mut(at) {
-                *byte ^= bit;
-            }
-        }
-        1 => {
-            let boundary = BOUNDARIES[rng.below(BOUNDARIES.len())];
-            if let Some(byte) = input.get_mut(at) {
-                *byte = boundary;
-            }
-        }
-        2 => drop(input.drain(at..end)),
-        3 => {
-            let piece = input[at..end].to_vec();
-            input.splice(at..at, piece);
-        }
-        4 => input.insert(at, (rng.next() & 0xff) as u8),
-        5 => input.truncate(at),
-        _ => {
-            let from = rng.below(other.len() + 1);
-            input.truncate(at);
-            input.extend_from_slice(&other[from..]);
-        }
-    }
-}
-
-/// SplitMix64.
-struct Rng(u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
+    replay::mutated(&TARGETS, MUTATIONS);
 }
 
 #[test]
 #[ignore = "writes into the checkout: to be run by hand when inputs are added here"]
 fn write_the_hand_made_inputs() {
-    for (target, inputs) in [
+    replay::write(&[
+        ("apdu", apdus()),
         ("greeting", greetings()),
         ("frames", frames()),
         ("commands", commands()),
         ("connection", connections()),
-    ] {
-        let dir = corpus_dir(target);
-        fs::create_dir_all(&dir).unwrap();
-        for (name, input) in inputs {
-            fs::write(dir.join(name), input).unwrap();
-        }
-    }
+        ("older", older()),
+        ("plain_client", duels(2)),
+        ("plain_server", duels(2)),
+        ("curve_client", duels(2)),
+        ("curve_server", duels(2)),
+        ("gssapi_client", duels(3)),
+        ("gssapi_server", duels(3)),
+        ("zap_reply", zap_replies()),
+    ]);
 }
 
-type Inputs = Vec<(String, Vec<u8>)>;
+/// Streams of peers from before ZMTP 3.0.
+fn older() -> Inputs {
+    let signature = |len: u8| [0xff, 0, 0, 0, 0, 0, 0, 0, len + 1, 0x7f];
+    let v2 = |setup: u8, number: u8, rest: &[u8]| {
+        [&[setup][..], &signature(0), &[1, number], rest].concat()
+    };
+    let v1 = |setup: u8, rest: &[u8]| [&[setup][..], &signature(0), &[0, 5], rest].concat();
+    let long = [b"\xff\0\0\0\0\0\0\x01\x01\0".as_slice(), &[3; 256]].concat();
+    vec![
+        named("v2-no-id", v2(0, 5, b"\0\0\0\x02hi")),
+        named("v2-id-and-parts", v2(0x31, 6, b"\0\x02me\x01\x01a\0\x01b")),
+        named(
+            "v2-long-id",
+            v2(2, 5, &[b"\0\xff".as_slice(), &[9; 255]].concat()),
+        ),
+        named("v2-too-long-id", v2(0, 5, b"\x02\0\0\0\0\0\0\x01\0")),
+        named("v1-versioned", v1(0, b"\x01\0\x03\0hi\x02\x01a\x02\0b")),
+        named("v1-versioned-id", v1(0x12, b"\x03\0me\x01\0")),
+        named("v1-plain", b"\0\x01\0\x03\0hi"),
+        named("v1-plain-id", b"\x03\x03\0me\x06\x01topic"),
+        named("v1-plain-to-xpub", b"\x01\x01\0\x02\0\x01\x02\0\0"),
+        named("v1-long", [b"\0\x01\0".as_slice(), &long].concat()),
+        named(
+            "v1-endless",
+            b"\0\x01\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\0",
+        ),
+        named("v1-of-length-zero", b"\0\x01\0\0"),
+        named("v3-after-all", [&[0][..], &signature(0), &[3]].concat()),
+    ]
+}
 
-fn named(name: &str, bytes: impl Into<Vec<u8>>) -> (String, Vec<u8>) {
-    (name.to_owned(), bytes.into())
+/// A limit, and APDUs with their lengths, whose highest bit stands for a loss before.
+fn run(limit: u8, apdus: &[(bool, &[u8])]) -> Vec<u8> {
+    let mut input = vec![limit];
+    for (lost, apdu) in apdus {
+        let len = u16::try_from(apdu.len()).unwrap() | if *lost { 0x8000 } else { 0 };
+        input.extend_from_slice(&len.to_be_bytes());
+        input.extend_from_slice(apdu);
+    }
+    input
+}
+
+fn apdus() -> Inputs {
+    let long = [b"\0\0\xff\0\0\0\0\0\0\x01\x2d\0".as_slice(), &[7; 300]].concat();
+    let cut = [b"\0\0\xff\0\0\0\0\0\0\x13\x89\0".as_slice(), &[1; 1416]].concat();
+    let body = [b"\xff\xff".as_slice(), &[1; 1426]].concat();
+    let tail = [b"\x02\xe4".as_slice(), &[1; 732], b"\x02\0x"].concat();
+    vec![
+        named("empty", b""),
+        named("nothing", run(0xff, &[])),
+        named("no-offset", run(0xff, &[(false, b"\0")])),
+        named("one", run(0xff, &[(false, b"\0\0\x02\0a")])),
+        named("two-parts", run(0xff, &[(false, b"\0\0\x02\x01a\x02\0b")])),
+        named("empty-body", run(0xff, &[(false, b"\0\0\x01\0")])),
+        named("zero-length", run(0xff, &[(false, b"\0\0\0\0")])),
+        named("bad-flags", run(0xff, &[(false, b"\0\0\x02\x02a")])),
+        named(
+            "offset-at-end",
+            run(
+                0xff,
+                &[(false, b"\0\x03\x02\0a"), (false, b"\xff\xff\x02\0b")],
+            ),
+        ),
+        named("offset-beyond", run(0xff, &[(false, b"\0\x09\x02\0a")])),
+        named(
+            "not-joined",
+            run(
+                0xff,
+                &[(false, b"\xff\xff\x02\0a"), (false, b"\0\x01a\x02\0b")],
+            ),
+        ),
+        named(
+            "cut-header",
+            run(0xff, &[(false, b"\0\0\x02"), (false, b"\xff\xff\0a")]),
+        ),
+        named(
+            "loss",
+            run(
+                0xff,
+                &[(false, b"\0\0\x05\0ab"), (true, b"\0\x02cd\x02\0e")],
+            ),
+        ),
+        named("limit", run(2, &[(false, b"\0\0\x03\0ab\x04\0abc")])),
+        named(
+            "long-of-short",
+            run(0xff, &[(false, b"\0\0\xff\0\0\0\0\0\0\0\x02\0a")]),
+        ),
+        named(
+            "huge",
+            run(
+                0xff,
+                &[(false, b"\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\0abc")],
+            ),
+        ),
+        named("long", run(0xff, &[(false, &long)])),
+        named(
+            "over-several",
+            run(
+                0xff,
+                &[
+                    (false, &cut),
+                    (false, &body),
+                    (false, &body),
+                    (false, &tail),
+                ],
+            ),
+        ),
+        named(
+            "loss-in-several",
+            run(
+                0xff,
+                &[(false, &cut), (false, &body), (true, &body), (false, &tail)],
+            ),
+        ),
+    ]
 }
 
 fn greeting(revision: u8, minor: u8, mechanism: &[u8]) -> Vec<u8> {
@@ -429,6 +454,140 @@ fn connections() -> Inputs {
         let mut stream = greeting(3, 1, b"NULL");
         command::error(reason, &mut stream);
         inputs.push((format!("error-{name}"), run(0, 255, &stream)));
+    }
+    inputs
+}
+
+/// Setup, then verbs: 1 the partner's next command, 2 the same with a bit changed, 3 cut and with a tail, 4 again,
+/// 0 any command, 5 the authenticator's answer, 6 any traffic, 7 the partner's traffic.
+fn duels(turns: usize) -> Inputs {
+    let met = [&[1].repeat(turns + 1)[..], &[5, 0, 1, 1]].concat();
+    let with = |setup: u8, steps: &[u8]| [&[setup][..], &met, steps].concat();
+    let mut inputs = vec![
+        named("nothing", [0]),
+        named("met", with(0, &[])),
+        named("met-twice", with(0, &[4, 1])),
+        named("message", with(0, b"\x07\x05hello\0\0\0")),
+        named("parts", with(4, b"\x0f\x01a\0\0\0\x07\x01b\0\0\0")),
+        named("command", with(8, b"\x27\x0d\x09SUBSCRIBEabc\0\0\0")),
+        named("changed", with(12, b"\x07\x05hello\0\x20\x01")),
+        named(
+            "repeated",
+            with(0, b"\x07\x05hello\0\0\0\x87\x05hello\0\0\0"),
+        ),
+        named("answer", with(0, b"\x47\x05hello")),
+        named(
+            "too-large",
+            with(2, &[&[7, 65][..], &[b'x'; 65], &[0; 3]].concat()),
+        ),
+        named("in-the-clear", with(0, b"\x06\x03\x00\x01x")),
+        named(
+            "huge",
+            with(2, b"\x06\x09\x02\x7f\xff\xff\xff\xff\xff\xff\xff"),
+        ),
+        named("no-box", with(0, b"\x06\x0a\x00\x08\x07MESSAGE")),
+        named(
+            "no-text",
+            with(
+                0,
+                b"\x06\x22\x00\x20\x07MESSAGE\0\0\0\0\0\0\0\x09tagtagtagtagtagt",
+            ),
+        ),
+        named("plaintext", with(1, b"\x07\x05hello\0\0\0")),
+        named("rounds", [&[0x30][..], &[1; 8], &[5, 0, 1, 1]].concat()),
+    ];
+    for (name, command) in [
+        ("ready", &b"\x05READY"[..]),
+        ("hello", b"\x05HELLO\x04user\x08password"),
+        ("welcome", b"\x07WELCOME"),
+        ("initiate", b"\x08INITIATE\0\0\0\x0aI am other"),
+        ("error", b"\x05ERROR\x03400"),
+        ("nameless", b""),
+    ] {
+        let raw = [&[0, u8::try_from(command.len()).unwrap()][..], command].concat();
+        for turn in 0..=turns {
+            let steps = [&[0][..], &[1].repeat(turn), &raw, &[1, 5, 0, 1]].concat();
+            inputs.push((format!("{name}-{turn}"), steps));
+        }
+    }
+    for turn in 0..=turns {
+        let before = [&[0][..], &[1].repeat(turn)].concat();
+        for (name, verb) in [
+            ("flipped", &[2, 0, 40, 1][..]),
+            ("cut", &[3, 12, 0]),
+            ("tail", &[3, 255, 1, 0]),
+            ("again", &[1, 4]),
+        ] {
+            inputs.push((format!("{name}-{turn}"), [&before[..], verb].concat()));
+        }
+    }
+    for status in 1..4 {
+        let steps = [&[0][..], &[1].repeat(turns + 1), &[5, status, 1]].concat();
+        inputs.push((format!("refused-{status}"), steps));
+    }
+    inputs
+}
+
+/// Who asks, and the frames of an answer.
+fn zap_replies() -> Inputs {
+    let reply = |setup: u8, frames: &[&[u8]]| {
+        let mut input = vec![setup];
+        for frame in frames {
+            input.push(u8::try_from(frame.len()).unwrap());
+            input.extend_from_slice(frame);
+        }
+        input
+    };
+    let good: [&[u8]; 7] = [
+        b"",
+        b"1.0",
+        b"1",
+        b"200",
+        b"OK",
+        b"me",
+        b"\x03X-a\0\0\0\x01b",
+    ];
+    let with = |at: usize, frame: &'static [u8]| {
+        let mut frames = good;
+        frames[at] = frame;
+        reply(0, &frames)
+    };
+    let mut inputs = vec![
+        named("nothing", b""),
+        named("no-frames", [0]),
+        named("six", reply(1, &good[..6])),
+        named("eight", reply(1, &[&good[..], &[b""]].concat())),
+        named("delimiter", with(0, b"x")),
+        named("version", with(1, b"2.0")),
+        named("request-id", with(2, b"2")),
+        named("status-204", with(3, b"204")),
+        named("status-empty", with(3, b"")),
+        named("text-not-utf8", with(4, b"\xff\xfe")),
+        named("user-empty", with(5, b"")),
+        named("half-property", with(6, b"\x05Hello")),
+        named("user-id-too", with(6, b"\x07user-ID\0\0\0\x04root")),
+        named("twice", with(6, b"\x03X-a\0\0\0\x01b\x03x-A\0\0\0\x01c")),
+        named("value-4gib", with(6, b"\x01a\xff\xff\xff\xffb")),
+        named(
+            "long",
+            [
+                &b"\0\0\x031.0\x011\x03200\x02OK\xff\x01\x2c"[..],
+                &[b'u'; 300],
+                b"\0",
+            ]
+            .concat(),
+        ),
+    ];
+    for setup in 0..8 {
+        inputs.push((format!("good-{setup}"), reply(setup, &good)));
+    }
+    for (setup, status) in [(0, b"300"), (1, b"400"), (3, b"500")] {
+        let mut frames = good;
+        frames[3] = status;
+        inputs.push((
+            format!("status-{}", status.escape_ascii()),
+            reply(setup, &frames),
+        ));
     }
     inputs
 }

@@ -7,13 +7,17 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::CString;
 use std::io::{BufRead, stdin};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ferromq_interop::library::{
-    Context, EVENTS, LibZmq, OPTIONS, OptionKind, SOCKET_TYPES, Socket, ZMQ_EVENT_ALL, ZMQ_LINGER,
-    ZMQ_SUBSCRIBE, ZMQ_UNSUBSCRIBE, ZmqError,
+    Context, EVENTS, LibZmq, OPTIONS, OptionKind, SOCKET_TYPES, Socket, To, ZMQ_EVENT_ALL,
+    ZMQ_LINGER, ZMQ_SUBSCRIBE, ZMQ_UNSUBSCRIBE, ZmqError,
 };
 use ferromq_interop::script::{self, Hex, Part, Seen, Tally, number};
 use ferromq_interop::{Failure, Outcome};
@@ -59,9 +63,66 @@ struct Peer {
 /// A socket in a context of its own, so that closing it is over when the context is gone.
 struct Open {
     // In this order they go.
+    handler: Option<Handler>,
     socket: Socket,
+    kind: String,
+    /// Of PEER: whom it has connected to.
+    number: u32,
     monitor: Socket,
     context: Context,
+}
+
+/// A ZAP handler that lets everybody in, as the user "theirs".
+struct Handler {
+    asked: Arc<Mutex<Vec<Vec<Vec<u8>>>>>,
+    end: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Handler {
+    fn open(context: &Context) -> Outcome<Self> {
+        let mut socket = context.socket(named(SOCKET_TYPES, "REP")?)?;
+        socket.bind("inproc://zeromq.zap.01")?;
+        socket.set_patience(Duration::from_millis(20))?;
+        let (asked, end) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+        let thread = {
+            let (asked, end) = (Arc::clone(&asked), Arc::clone(&end));
+            thread::spawn(move || answer_all(&mut socket, &asked, &end))
+        };
+        Ok(Self {
+            asked,
+            end,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Until it is to end, or the context does.
+fn answer_all(socket: &mut Socket, asked: &Mutex<Vec<Vec<Vec<u8>>>>, end: &AtomicBool) {
+    while !end.load(Ordering::Relaxed) {
+        let question = match socket.receive_parts() {
+            Err(error) if error.is_again() => continue,
+            Err(_ended) => return,
+            Ok(question) => question,
+        };
+        let id = question.get(1).cloned().unwrap_or_default();
+        let answer: [&[u8]; 6] = [b"1.0", &id, b"200", b"OK", b"theirs", b""];
+        if let Ok(mut asked) = asked.lock() {
+            asked.push(question);
+        }
+        if socket.send_parts(&answer).is_err() {
+            return;
+        }
+    }
 }
 
 impl Peer {
@@ -103,7 +164,10 @@ impl Open {
         monitor.set_int(option, 0)?; // unread events must not stop the I/O thread
         monitor.connect(MONITOR)?;
         Ok(Self {
+            handler: None,
             socket,
+            kind: kind.to_owned(),
+            number: 0,
             monitor,
             context,
         })
@@ -113,6 +177,28 @@ impl Open {
         let socket = &mut self.socket;
         match (verb, words) {
             ("shutdown", []) => self.context.shutdown()?,
+            ("zap", []) => self.handler = Some(Handler::open(&self.context)?),
+            ("asked", []) => {
+                let asked = self.handler.as_ref().map(|handler| handler.asked.lock());
+                let Some(Ok(asked)) = asked else {
+                    return Err(Failure::new("no handler"));
+                };
+                let last = asked.last().map_or(&[][..], Vec::as_slice);
+                let words: Vec<_> = last.iter().map(|part| format!("x{}", Hex(part))).collect();
+                return Ok(Answer::Values(words.join(" ")));
+            }
+            ("user", []) => {
+                let user = socket.last().user.as_deref();
+                return Ok(Answer::Values(user.map_or_else(
+                    || "none".to_owned(),
+                    |user| format!("x{}", Hex(user)),
+                )));
+            }
+            ("join", [group]) => socket.join(group)?,
+            ("connect", [endpoint]) if self.kind == "PEER" => {
+                self.number = socket.connect_peer(endpoint)?;
+                return Ok(Answer::Values(socket.last_endpoint()?));
+            }
             ("bind", [endpoint]) => {
                 socket.bind(endpoint)?;
                 return Ok(Answer::Values(socket.last_endpoint()?));
@@ -150,9 +236,9 @@ impl Open {
             ("send", parts) => {
                 let parts = parts.iter().map(|word| Ok(word.parse::<Part>()?.bytes()));
                 let parts = parts.collect::<Outcome<Vec<_>>>()?;
-                answer(self.socket.send_parts(&parts), |()| String::new())
+                answer(self.send(&parts)?, |()| String::new())
             }
-            ("recv", []) => answer(self.socket.receive_parts(), |parts| {
+            ("recv", []) => answer(self.receive(), |parts| {
                 let words: Vec<_> = parts
                     .iter()
                     .map(|part| Seen::of(part).to_string())
@@ -171,6 +257,32 @@ impl Open {
                 words.join(" ")
             ))),
         }
+    }
+
+    /// Sends as the type of the socket wants it: a RADIO takes the group in front.
+    fn send(&mut self, parts: &[Vec<u8>]) -> Outcome<Result<(), ZmqError>> {
+        let to = match (self.kind.as_str(), parts) {
+            ("RADIO", [group, _]) => {
+                To::Group(CString::new(group.clone()).map_err(|_nul| Failure::new("no group"))?)
+            }
+            ("SERVER" | "PEER", [_]) => To::Number(match self.socket.last().number {
+                0 => self.number,
+                number => number,
+            }),
+            _ => return Ok(self.socket.send_parts(parts)),
+        };
+        Ok(self
+            .socket
+            .send_to(parts.last().map_or(&[], Vec::as_slice), &to))
+    }
+
+    /// What a DISH has received has the group in front.
+    fn receive(&mut self) -> Result<Vec<Vec<u8>>, ZmqError> {
+        let mut parts = self.socket.receive_parts()?;
+        if self.kind == "DISH" {
+            parts.insert(0, self.socket.last().group.clone());
+        }
+        Ok(parts)
     }
 
     fn burst(&mut self, source: u64, first: u64, count: u64, size: usize) -> Outcome<Answer> {
@@ -203,11 +315,11 @@ impl Open {
 
     fn echo(&mut self, count: u64) -> Outcome<Answer> {
         for echoed in 0..count {
-            match self
-                .socket
-                .receive_parts()
-                .and_then(|parts| self.socket.send_parts(&parts))
-            {
+            let returned = match self.receive() {
+                Ok(parts) => self.send(&parts)?,
+                Err(error) => Err(error),
+            };
+            match returned {
                 Err(error) if error.is_again() => return Ok(Answer::Values(echoed.to_string())),
                 result => result?,
             }

@@ -3,23 +3,48 @@
 
 #![forbid(unsafe_code)]
 
+mod jeromq;
+#[path = "../ours/mod.rs"]
 mod ours;
 
+use std::io::{Write as _, stderr};
 use std::path::PathBuf;
 
-use ferromq_interop::side::{Implementation, Real, Side};
+use ferromq_interop::side::{Implementation, Real, Side, Transport};
+use ferromq_interop::versions::RealLibrary;
 use ferromq_interop::{Failure, Outcome};
 use ferromq_interop::{matrix, versions};
 
-use crate::ours::{Ferromq, InProcess};
+use crate::ours::{Ferromq, OurSide};
 
 fn real() -> Outcome<Vec<Real>> {
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_libzmq-peer"));
-    let real = |library| Real {
+    let libraries = versions::real_libraries()?;
+    Ok(libraries.into_iter().map(peer).collect())
+}
+
+fn peer(library: RealLibrary) -> Real {
+    Real {
         library,
-        program: program.clone(),
-    };
-    Ok(versions::real_libraries()?.into_iter().map(real).collect())
+        program: PathBuf::from(env!("CARGO_BIN_EXE_libzmq-peer")),
+    }
+}
+
+/// ferromq, all of it in one context.
+#[derive(Debug)]
+struct InProcess(ferromq::Context);
+
+impl Implementation for InProcess {
+    fn name(&self) -> String {
+        "ferromq".to_owned()
+    }
+
+    fn transports(&self) -> &'static [Transport] {
+        &[Transport::Inproc]
+    }
+
+    fn side(&self) -> Outcome<Box<dyn Side>> {
+        Ok(Box::new(OurSide::within(Some(self.0.clone()))))
+    }
 }
 
 /// ferromq against each real library, and against itself.
@@ -30,6 +55,17 @@ fn ferromq_against_all() -> Outcome<()> {
     theirs.push(&Ferromq);
     let table = versions::target().join("interop-matrix.md");
     matrix::run(&Ferromq, &theirs, &table)
+}
+
+/// ferromq against a libzmq that speaks ZMTP 3.0.
+#[test]
+fn ferromq_against_an_old_one() -> Outcome<()> {
+    let Some(library) = versions::old_library() else {
+        writeln!(stderr(), "SKIPPED: no libzmq 4.1: run `cargo xtask setup`").ok();
+        return Ok(());
+    };
+    let table = versions::target().join("interop-old.md");
+    matrix::run(&Ferromq, &[&peer(library)], &table)
 }
 
 #[test]
@@ -69,7 +105,7 @@ impl Implementation for Nobody {
 fn an_empty_cell_fails() -> Outcome<()> {
     let table = versions::target().join("interop-nobody.md");
     let failure = matrix::run(&Nobody, &[&Nobody], &table).expect_err("nothing came through");
-    assert_eq!(failure.to_string().matches("not there").count(), 32);
+    assert_eq!(failure.to_string().matches("not there").count(), 136);
     let text = std::fs::read_to_string(&table)?;
     std::fs::remove_file(&table)?;
     assert!(text.contains("| nobody | FAILED | FAILED |"), "{text}");

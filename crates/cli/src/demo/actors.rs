@@ -7,7 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferromq::{Context, Event, Monitor, Multipart, Pair, Pub, Pull, Push, Rep, Req, Sub};
+use ferromq::{
+    Context, Error, Event, Monitor, Multipart, Pair, Pub, Pull, Push, Rep, Req, Socket, Sub,
+};
 
 use super::PATIENCE;
 use super::stage::{Line, Verb};
@@ -24,10 +26,12 @@ pub(super) enum Part {
     Puller,
     Customer,
     Shop,
+    Station,
+    Listener,
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Client,
         Self::Server,
         Self::Publisher,
@@ -36,6 +40,8 @@ impl Part {
         Self::Puller,
         Self::Customer,
         Self::Shop,
+        Self::Station,
+        Self::Listener,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -48,6 +54,8 @@ impl Part {
             Self::Puller => "puller",
             Self::Customer => "customer",
             Self::Shop => "shop",
+            Self::Station => "station",
+            Self::Listener => "listener",
         }
     }
 }
@@ -82,6 +90,8 @@ pub(super) fn play(part: Part, context: Context, voice: Voice, arguments: &[Stri
         (Part::Puller, [endpoint]) => puller(&context, &voice, endpoint),
         (Part::Customer, [endpoint]) => customer(&context, &voice, endpoint),
         (Part::Shop, [endpoint]) => shop(&context, &voice, endpoint),
+        (Part::Station, [endpoint]) => station(&context, &voice, endpoint),
+        (Part::Listener, [endpoint]) => listener(&context, &voice, endpoint),
         _ => Err("a part with other arguments".into()),
     };
     // The last handle of a context waits until what was sent has been delivered.
@@ -294,6 +304,52 @@ fn shop(context: &Context, voice: &Voice, endpoint: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// Publishes to a group, also to the processes of this machine.
+pub(super) fn sending(context: &Context, endpoint: &str) -> Result<Socket<Pub>, Error> {
+    let mut publisher = context.socket::<Pub>()?;
+    publisher.set_option("MULTICAST_LOOP", 1)?;
+    publisher.set_option("RATE", KILOBITS)?;
+    publisher.connect(endpoint)?;
+    Ok(publisher)
+}
+
+/// Hears what is published to a group.
+pub(super) fn listening(context: &Context, endpoint: &str) -> Result<Socket<Sub>, Error> {
+    let mut sub = context.socket::<Sub>()?;
+    sub.subscribe("")?;
+    sub.connect(endpoint)?;
+    Ok(sub)
+}
+
+fn station(context: &Context, voice: &Voice, endpoint: &str) -> Outcome<()> {
+    let mut publisher = sending(context, endpoint)?;
+    while voice.hear_before(OFTEN)?.is_none() {
+        publisher.send(MARKS[0])?;
+    }
+    for number in 1..=SONGS {
+        let song = format!("song {number}");
+        voice.say(Verb::Sent, &song);
+        publisher.send(song)?;
+    }
+    // What got lost on the way is asked for here.
+    voice.hear().map(drop)
+}
+
+fn listener(context: &Context, voice: &Voice, endpoint: &str) -> Outcome<()> {
+    let mut sub = listening(context, endpoint)?;
+    voice.say(Verb::Bound, endpoint);
+    let mut next = || -> Outcome<String> {
+        Ok(String::from_utf8_lossy(&sub.recv_deadline(soon())?).into_owned())
+    };
+    next()?;
+    voice.say(Verb::Ready, "tuned in");
+    for _ in 0..SONGS {
+        let song = without_marks(&mut next)?;
+        voice.say(Verb::Received, &song);
+    }
+    Ok(())
+}
+
 fn show(message: &Multipart) -> String {
     let parts = message
         .iter()
@@ -399,10 +455,14 @@ pub(super) const TOPICS: [&str; 3] = ["weather", "sport", "news"];
 pub(super) const NUMBERS: usize = 2;
 /// Tasks of each pusher.
 pub(super) const TASKS: usize = 6;
+/// Songs on the air.
+pub(super) const SONGS: usize = 3;
+/// ZMQ_RATE of a station; the default is a hundred.
+const KILOBITS: i32 = 100_000;
 /// What is ordered; a part may be empty.
 const ORDER: [&str; 4] = ["order 42", "", "seven apples", "by bicycle"];
 /// What publishers say before each round.
 const MARKS: [&str; 2] = ["mark-1", "mark-2"];
 /// What they say in the end.
 const END: &str = "end";
-const OFTEN: Duration = Duration::from_millis(5);
+pub(super) const OFTEN: Duration = Duration::from_millis(5);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The main job, on screen: four scenes over each transport, each checked, and a few figures.
+//! The main job, on screen: four scenes over each transport, one over a group where the machine allows it, each
+//! checked, and a few figures.
 //!
 //! 1. [`scenes`]: what is played, and what must come of it
 //! 2. [`stage`]: actors, their words, and the screen
@@ -49,6 +50,7 @@ fn play(screen: &mut Screen) -> Outcome<()> {
         scenes::pipeline(transport, screen)?;
         scenes::multipart(transport, screen)?;
     }
+    scenes::group(screen)?;
     figures::show(screen)
 }
 

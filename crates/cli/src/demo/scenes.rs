@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is played, and what must come of it.
 
+use std::net::UdpSocket;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use std::{env, fmt, process};
 
-use super::actors::{NUMBERS, Part, QUESTIONS, TASKS, TOPICS};
+use ferromq::Context;
+
+use super::actors::{self, NUMBERS, OFTEN, Part, QUESTIONS, SONGS, TASKS, TOPICS};
 use super::stage::{Screen, Stage, Verb};
 use crate::Outcome;
 
@@ -165,6 +169,79 @@ pub(super) fn pipeline(transport: Transport, screen: &mut Screen) -> Outcome<()>
     Ok(())
 }
 
+/// A publisher and two subscribers of a multicast group, where this machine lets its processes hear each other so.
+pub(super) fn group(screen: &mut Screen) -> Outcome<()> {
+    let endpoint = match group_endpoint() {
+        Ok(endpoint) => endpoint,
+        Err(why) => {
+            screen.title("epgm: one publisher, one multicast group, two subscribers")?;
+            return screen.line(&format!("  not played: {why}"));
+        }
+    };
+    screen.title(&format!("epgm: one publisher, two subscribers, {endpoint}"))?;
+    let mut stage = Stage::new(screen, true)?;
+    let mut listeners = Vec::new();
+    for number in ["1", "2"] {
+        let name = format!("listener {number}");
+        let listener = stage.enter(&name, Part::Listener, &[&endpoint])?;
+        stage.until(listener, Verb::Bound)?;
+        listeners.push(listener);
+    }
+    let station = stage.enter("station", Part::Station, &[&endpoint])?;
+    for listener in &listeners {
+        stage.until(*listener, Verb::Ready)?;
+    }
+    stage.tell(station, "go")?;
+    for listener in &listeners {
+        stage.exit(*listener)?;
+    }
+    stage.tell(station, "stop")?;
+    stage.exit(station)?;
+
+    let expected: Vec<_> = (1..=SONGS).map(|number| format!("song {number}")).collect();
+    for listener in &listeners {
+        same(
+            "songs",
+            &stage.said(&[*listener], Verb::Received),
+            &expected,
+        )?;
+    }
+    stage.close(listeners.len() * SONGS);
+    Ok(())
+}
+
+/// A group on the loopback interface, at a port that nobody else uses now, over which a message has come.
+fn group_endpoint() -> Result<String, String> {
+    let port = UdpSocket::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .map_err(|error| error.to_string())?
+        .port();
+    let endpoint = format!("epgm://127.0.0.1;{GROUP}:{port}");
+    let heard = hears_itself(&endpoint).map_err(|error| format!("{endpoint}: {error}"))?;
+    if !heard {
+        return Err(
+            "multicast does not come back over the loopback interface of this machine".to_owned(),
+        );
+    }
+    Ok(endpoint)
+}
+
+fn hears_itself(endpoint: &str) -> Result<bool, ferromq::Error> {
+    let context = Context::new();
+    let mut listener = actors::listening(&context, endpoint)?;
+    let mut station = actors::sending(&context, endpoint)?;
+    let deadline = Instant::now() + TRIAL;
+    while Instant::now() < deadline {
+        station.send("anybody?").map_err(|failed| failed.error)?;
+        match listener.recv_deadline(Instant::now() + OFTEN) {
+            Ok(_) => return Ok(true),
+            Err(error) if error.is_again() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
 /// A message of several parts, there and back.
 pub(super) fn multipart(transport: Transport, screen: &mut Screen) -> Outcome<()> {
     let mut stage = transport.stage(screen, "a message of four parts, one of them empty")?;
@@ -183,3 +260,8 @@ fn same(what: &str, received: &[&str], expected: &[String]) -> Outcome<()> {
     }
     Err(format!("{what}: {expected:?} expected, {received:?} received").into())
 }
+
+/// Of the range that stays within an organisation.
+const GROUP: &str = "239.192.1.1";
+/// How long a message may take to come back, before this machine counts as one where none does.
+const TRIAL: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 //! All processes of a scene write their lines into one pipe, each line in one piece, so that they
 //! appear in the order of cause and effect.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, IsTerminal, PipeWriter, Write};
@@ -101,6 +102,8 @@ pub(super) struct Stage<'a> {
     /// For threads.
     context: Option<Context>,
     script: Vec<Line>,
+    /// Which lines of it somebody has waited for: each ends one wait.
+    awaited: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -138,6 +141,7 @@ impl<'a> Stage<'a> {
             pipe,
             context,
             script: Vec::new(),
+            awaited: BTreeSet::new(),
         })
     }
 
@@ -174,11 +178,12 @@ impl<'a> Stage<'a> {
     /// Shows what is said until this actor says this; that is returned.
     pub(super) fn until(&mut self, actor: usize, verb: Verb) -> Outcome<String> {
         let deadline = Instant::now() + PATIENCE;
-        // It may have been said while somebody else was listened to.
         let said = |line: &Line| line.actor == actor && line.verb == verb && !line.text.is_empty();
-        if verb != Verb::Ready
-            && let Some(line) = self.script.iter().find(|line| said(line))
-        {
+        // It may have been said while somebody else was listened to.
+        let mut lines = self.script.iter().enumerate();
+        let earlier = lines.find(|(at, line)| said(line) && !self.awaited.contains(at));
+        if let Some((at, line)) = earlier {
+            self.awaited.insert(at);
             return Ok(line.text.clone());
         }
         loop {
@@ -198,6 +203,7 @@ impl<'a> Stage<'a> {
             let found = said(&line);
             self.script.push(line.clone());
             if found {
+                self.awaited.insert(self.script.len() - 1);
                 return Ok(line.text);
             }
         }
@@ -383,5 +389,24 @@ mod tests {
             assert_eq!(Line::parse(&line.to_string()), Some(line));
         }
         assert_eq!(Line::parse("thread panicked"), None);
+    }
+
+    #[test]
+    fn what_is_said_early_is_not_waited_for_in_vain() {
+        let mut screen = Screen::open().unwrap();
+        let mut stage = Stage::new(&mut screen, false).unwrap();
+        for name in ["a", "b"] {
+            let body = Body::Thread(None, channel().0);
+            let name = name.to_owned();
+            stage.actors.push(Actor { name, body });
+        }
+        for (actor, text) in [(1, "first"), (0, "only"), (1, "second")] {
+            let text = text.to_owned();
+            let verb = Verb::Ready;
+            stage.sender.send(Line { actor, verb, text }).unwrap();
+        }
+        assert_eq!(stage.until(0, Verb::Ready).unwrap(), "only");
+        assert_eq!(stage.until(1, Verb::Ready).unwrap(), "first");
+        assert_eq!(stage.until(1, Verb::Ready).unwrap(), "second");
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use ferromq_os::connect::{Progress, finish};
@@ -13,13 +14,14 @@ use ferromq_os::stream::Stream;
 use ferromq_os::{resolve, thread};
 use ferromq_vocabulary::{Event, MonitorEvent, SocketOptions};
 
-use super::session::{Origin, Session, State};
+use super::security;
+use super::session::{Origin, Outbound, Session, State, reconnect_stop};
 use super::thread::IoThread;
 use crate::command::Order;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
 use crate::transport::socks::{Refused, Socks};
-use crate::transport::{Attempt, Target, endpoint_of, peer_address};
+use crate::transport::{Attempt, Target, spare_pacing};
 
 impl IoThread {
     pub(super) fn add_connecting(
@@ -28,15 +30,16 @@ impl IoThread {
         connection: Option<Arc<Connection>>,
         socket: Arc<SocketShared>,
         options: Arc<SocketOptions>,
-        target: Box<Target>,
+        target: Target,
     ) {
-        self.insert(Session::new(
-            id,
-            socket,
-            options,
-            Origin::Connected(target),
-            connection,
-        ));
+        let security = security::prepare(&options, &self.context.authentication);
+        let origin = Origin::Connected(Box::new(Outbound {
+            target,
+            security: security.map(Arc::new),
+            addresses: Vec::new(),
+            backoff: None,
+        }));
+        self.insert(Session::new(id, socket, options, origin, connection));
         self.guarded(id, |thread| thread.connect(id));
     }
 
@@ -46,11 +49,12 @@ impl IoThread {
             return;
         };
         session.retry_at = None;
-        let Origin::Connected(target) = &session.origin else {
+        let Origin::Connected(outbound) = &session.origin else {
             return;
         };
-        let known = (!session.addresses.is_empty()).then_some(session.addresses.as_slice());
-        match target.connect(known, &session.options) {
+        let addresses = outbound.addresses.as_slice();
+        let known = (!addresses.is_empty()).then_some(addresses);
+        match outbound.target.connect(known, &session.options) {
             Ok(Attempt::Resolve { host, port, family }) => {
                 session.state = State::Resolving;
                 self.look_up(id, host, port, family);
@@ -88,7 +92,9 @@ impl IoThread {
         }
         match addresses {
             Ok(addresses) if !addresses.is_empty() => {
-                session.addresses = addresses;
+                if let Some(outbound) = session.outbound() {
+                    outbound.addresses = addresses;
+                }
                 self.connect(id);
             }
             Ok(_) => self.not_connected(id, &io::ErrorKind::NotFound.into()),
@@ -115,7 +121,7 @@ impl IoThread {
             .monitor
             .report(|| MonitorEvent::new(event, "", endpoint));
         if let Ok(limit @ 1..) = u64::try_from(session.options.connect_timeout) {
-            session.connect_deadline = Some(self.now + Duration::from_millis(limit));
+            session.patience = Some(self.now + Duration::from_millis(limit));
             self.schedule(id);
         }
         self.want(id, Interest::WRITE);
@@ -142,19 +148,19 @@ impl IoThread {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let Origin::Connected(target) = &session.origin else {
+        let Origin::Connected(outbound) = &session.origin else {
             return;
         };
-        let Some(destination) = target.behind_proxy() else {
+        let Some(destination) = outbound.target.behind_proxy() else {
             self.connected(id, Vec::new());
             return;
         };
         let socks = Socks::new(destination.clone(), &session.options);
         session.state = State::Proxying(Box::new(socks));
-        if session.connect_deadline.is_none()
+        if session.patience.is_none()
             && let Ok(limit @ 1..) = u64::try_from(session.options.handshake_ivl)
         {
-            session.connect_deadline = Some(self.now + Duration::from_millis(limit));
+            session.patience = Some(self.now + Duration::from_millis(limit));
             self.schedule(id);
         }
         self.proxying_event(id);
@@ -187,19 +193,17 @@ impl IoThread {
         let Some(stream) = session.stream.clone() else {
             return;
         };
-        session.connect_deadline = None;
-        session.backoff = None;
-        session.addresses.clear();
-        session.peer_address = peer_address(&stream);
-        let endpoint = session.endpoint().to_owned();
-        let local = endpoint_of(stream.local_name());
+        session.patience = None;
+        if let Some(outbound) = session.outbound() {
+            outbound.backoff = None;
+            outbound.addresses = Vec::new();
+        }
+        session.note_ends(&stream);
+        spare_pacing(&stream);
         let event = Event::Connected {
             fd: stream.as_raw_fd(),
         };
-        session
-            .socket
-            .monitor
-            .report(|| MonitorEvent::new(event, local, endpoint));
+        session.report(event, None);
         self.greet(id, rest);
     }
 
@@ -209,11 +213,10 @@ impl IoThread {
 
     /// An attempt has failed: the next address, or the next attempt.
     fn not_connected(&mut self, id: u64, error: &io::Error) {
-        const STOP_WHEN_REFUSED: i32 = 1;
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        session.connect_deadline = None;
+        session.patience = None;
         if let Some(stream) = session.stream.take() {
             let event = Event::Closed {
                 fd: stream.as_raw_fd(),
@@ -228,14 +231,18 @@ impl IoThread {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        if session.addresses.len() > 1 {
-            session.addresses.remove(0);
-            self.connect(id);
-            return;
+        if let Some(outbound) = session.outbound() {
+            if outbound.addresses.len() > 1 {
+                outbound.addresses.remove(0);
+                self.connect(id);
+                return;
+            }
+            outbound.addresses.clear();
         }
-        session.addresses.clear();
         let refused = error.kind() == io::ErrorKind::ConnectionRefused;
-        if refused && session.options.reconnect_stop & STOP_WHEN_REFUSED != 0 {
+        let stop = session.stops_after(reconnect_stop::DISCONNECT)
+            && session.socket.disconnected.load(Relaxed);
+        if stop || (refused && session.stops_after(reconnect_stop::REFUSAL)) {
             self.end_for_application(id);
             self.remove(id);
             return;
@@ -249,12 +256,15 @@ impl IoThread {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let Some(wait) = next_wait(&session.options, session.backoff, jitter) else {
+        let last = session.outbound().and_then(|outbound| outbound.backoff);
+        let Some(wait) = next_wait(&session.options, last, jitter) else {
             self.end_for_application(id);
             self.remove(id);
             return;
         };
-        session.backoff = Some(wait);
+        if let Some(outbound) = session.outbound() {
+            outbound.backoff = Some(wait);
+        }
         session.state = State::Waiting;
         session.retry_at = Some(self.now + wait);
         let interval = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);

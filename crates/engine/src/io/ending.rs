@@ -4,20 +4,23 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::fence;
 use std::time::Duration;
 
 use ferromq_os::epoll::Interest;
 use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::stream::Stream;
 use ferromq_pipe::FillFault;
-use ferromq_vocabulary::{DisconnectReason, Event, ProtocolError, SocketType};
+use ferromq_vocabulary::{DisconnectReason, Event, ProtocolError};
 use ferromq_zmtp::handshake::Fault;
 
 use super::greeting::reason_of;
-use super::session::{Closing, State};
+use super::session::{Closing, State, reconnect_stop};
 use super::thread::IoThread;
+use super::traffic::tell_readable;
 use crate::coding::Breach;
-use crate::command::{Linger, News};
+use crate::command::Linger;
 use crate::connection::{Absorbed, Connection, Pumped};
 use crate::tuning::{CLOSE_TICK, CLOSE_TICK_MAX, TRAIL_TICK};
 
@@ -55,11 +58,19 @@ impl IoThread {
     /// Ends the connection for what a read has come to; the input that can still be read has been,
     /// unless the queue is full.
     pub(super) fn read_ended(&mut self, id: u64, came: Option<Absorbed>) {
+        let wanted = self
+            .sessions
+            .get(&id)
+            .is_some_and(|session| session.socket.socket_type.receives());
         match came {
             Some(Absorbed::Fault(fault)) => self.give_up_for(id, fault),
             Some(Absorbed::Ended(None)) => self.lost(id, DisconnectReason::PeerClosed),
             Some(Absorbed::Ended(Some(errno))) => {
                 self.lost(id, reason_of(&io::Error::from_raw_os_error(errno)));
+            }
+            // What those have said who have left matters to nobody.
+            Some(Absorbed::Full | Absorbed::Paused) | None if !wanted => {
+                self.lost(id, DisconnectReason::PeerClosed);
             }
             // The application is reading, or the queue is full: what the peer sent before it left
             // is not thrown away.
@@ -85,6 +96,10 @@ impl IoThread {
             if let Some(connection) = session.connection.clone() {
                 session.socket.stop_telling(&connection);
                 drop(connection.uninstall_tx());
+                connection.trailing.store(true, Relaxed);
+                // An application that has been told before and has not looked yet must see it as well.
+                fence(SeqCst);
+                tell_readable(&session.socket, &connection);
             }
             self.unwatch(id);
         }
@@ -134,7 +149,11 @@ impl IoThread {
 
     /// A fault in our own code, or in the system: this connection ends.
     pub(super) fn abandon(&mut self, id: u64, reason: DisconnectReason) {
-        self.give_up(id, reason);
+        if self.stations.contains_key(&id) {
+            self.remove_station(id);
+        } else {
+            self.give_up(id, reason);
+        }
     }
 
     /// The connection has ended; a connecting side tries again.
@@ -148,23 +167,28 @@ impl IoThread {
     }
 
     fn end(&mut self, id: u64, reason: DisconnectReason, again: bool) {
-        const STOP_AFTER_HANDSHAKE: i32 = 2;
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
         let was_ready = matches!(session.state, State::Ready | State::Trailing);
         let was_greeting = matches!(session.state, State::Greeting(_));
         session.heartbeat = None;
-        session.handshake_deadline = None;
-        session.connect_deadline = None;
-        let stop = !was_ready && session.options.reconnect_stop & STOP_AFTER_HANDSHAKE != 0;
+        session.patience = None;
+        let stop = (!was_ready && session.stops_after(reconnect_stop::HANDSHAKE))
+            || (session.stops_after(reconnect_stop::DISCONNECT)
+                && session.socket.disconnected.load(Relaxed));
         let again = again && session.connects() && !stop && session.options.reconnect_ivl > 0;
         let keeps_pipe = again && !session.options.immediate;
+        let last_word = if was_ready { session.last_word() } else { None };
         if let Some(connection) = session.connection.clone() {
             // First, lest a topic that changes now is told to the next connection twice.
             session.socket.stop_telling(&connection);
             drop(connection.uninstall_tx());
-            connection.uninstall_rx(keeps_pipe);
+            connection.uninstall_rx(keeps_pipe || last_word.is_some());
+            if let Some(body) = last_word {
+                connection.slip_in(&body);
+                tell_readable(&session.socket, &connection);
+            }
             if !keeps_pipe {
                 drop(connection.give_up());
             }
@@ -172,12 +196,6 @@ impl IoThread {
         }
         if !keeps_pipe {
             self.end_for_application(id);
-        } else if was_ready
-            && let Some(session) = self.sessions.get(&id)
-            && (!session.options.hiccup_msg.is_empty()
-                || session.socket.socket_type == SocketType::Stream)
-        {
-            session.socket.tell(News::Hiccup { id });
         }
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -236,8 +254,12 @@ impl IoThread {
         let Some(session) = self.sessions.get(&id) else {
             return;
         };
-        if session.closing.is_none() && session.connection.is_some() {
-            session.socket.tell(News::Ended { id });
+        if let (None, Some(connection)) = (&session.closing, &session.connection) {
+            let leaves_nothing = !session.socket.socket_type.receives() || {
+                let rx = connection.wait_rx();
+                rx.fill.waiting() == 0 && rx.fill.unclaimed() == 0
+            };
+            session.socket.tell_ended(id, leaves_nothing);
         }
     }
 
@@ -252,6 +274,9 @@ impl IoThread {
             .collect();
         for id in listeners {
             self.stop_listening(id);
+        }
+        for id in self.stations_of(socket) {
+            self.close_station(id, linger);
         }
         self.drop_lease(socket);
         let sessions: Vec<u64> = self
@@ -356,7 +381,9 @@ impl IoThread {
             stream.shutdown_write().ok();
         }
         self.discard_input(id);
-        if stream.unsent().is_ok_and(|unsent| unsent > 0) {
+        // What a reset leaves unsent stays so.
+        let is_reset = stream.peer_name().is_err();
+        if !is_reset && stream.unsent().is_ok_and(|unsent| unsent > 0) {
             self.tick_closing(id);
         } else {
             self.discard_input(id);

@@ -9,26 +9,25 @@ use std::time::Duration;
 
 use ferromq_message::MetadataBuilder;
 use ferromq_os::epoll::Interest;
-use ferromq_os::random;
 use ferromq_os::stream::Stream;
 use ferromq_pipe::{Peer, Pipe, inbound, outbound};
-use ferromq_vocabulary::{Code, DisconnectReason, Event, Mechanism, MonitorEvent, SocketType};
-use ferromq_zmtp::handshake::{self, Fault, Handshake, Local, Version};
+use ferromq_vocabulary::{DisconnectReason, HandshakePeer};
+use ferromq_zmtp::handshake::{self, Fault, Handshake, Question, Version};
 use ferromq_zmtp::heartbeat::Heartbeat;
-use ferromq_zmtp::mechanism::curve::{ClientKeys, SecretKey};
-use ferromq_zmtp::mechanism::plain::Login;
-use ferromq_zmtp::mechanism::{ENTROPY_LEN, Entropy, Security};
+use ferromq_zmtp::mechanism::gssapi::Negotiation;
 use ferromq_zmtp::transcode::Transcoder;
-use ferromq_zmtp::zap::{Credentials, Verdict};
+use zeroize::Zeroizing;
 
-use super::session::{Greeting, Session, State};
+use super::security;
+use super::session::{Greeting, Origin, Session, State};
 use super::thread::IoThread;
-use crate::authentication::Question;
+use super::traffic::tell_readable;
+use crate::authentication::{Circumstances, Errand, Matter};
 use crate::coding;
-use crate::command::News;
+use crate::command::{Finding, News};
 use crate::connection::Connection;
 use crate::shared::SocketShared;
-use crate::transport::endpoint_of;
+use crate::socket::conflate::receive_mark;
 use ferromq_vocabulary::SocketOptions;
 
 impl IoThread {
@@ -37,7 +36,7 @@ impl IoThread {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        if session.socket.socket_type == SocketType::Stream {
+        if session.socket.is_raw() {
             let peer = handshake::Peer {
                 version: Version::V3_1,
                 socket_type: None,
@@ -47,18 +46,28 @@ impl IoThread {
             self.begin_traffic(id, &peer, Some(coding::plain()), &rest);
             return;
         }
-        let local = introduce(session);
-        let Some(handshake) = secure(local, &session.options) else {
+        let reviews = self.context.authentication.reviews();
+        let security = match &session.origin {
+            Origin::Connected(outbound) => outbound.security.as_deref(),
+            Origin::Accepted(listener) => self
+                .listeners
+                .get(listener)
+                .and_then(|listening| listening.security.as_deref()),
+        };
+        let security = security.cloned();
+        let begun = security.and_then(|security| security::begin(session, security, reviews));
+        let Some(handshake) = begun else {
             self.lost(id, DisconnectReason::Local);
             return;
         };
         session.state = State::Greeting(Box::new(Greeting {
             handshake,
-            rest,
-            question: 0,
+            rest: Zeroizing::new(rest),
+            errand: 0,
+            wish: None,
         }));
         let limit = u64::try_from(session.options.handshake_ivl).unwrap_or(0);
-        session.handshake_deadline = (limit > 0).then(|| self.now + Duration::from_millis(limit));
+        session.patience = (limit > 0).then(|| self.now + Duration::from_millis(limit));
         self.schedule(id);
         self.greeting_event(id);
     }
@@ -67,10 +76,11 @@ impl IoThread {
     pub(super) fn greeting_event(&mut self, id: u64) {
         match self.step(id) {
             Step::More(interest) => self.want(id, interest),
-            Step::Ask(credentials) => self.ask(id, credentials),
+            Step::Ask(question) => self.ask(id, question),
+            Step::Negotiate(negotiation) => self.negotiate(id, negotiation),
             Step::Done => self.ready(id),
             Step::Fault(fault) => self.greeting_failed(id, fault),
-            Step::Ended(reason) => self.greeting_ended(id, reason),
+            Step::Ended(error) => self.greeting_ended(id, &error),
             Step::Gone => {}
         }
     }
@@ -91,13 +101,16 @@ impl IoThread {
             match say(handshake, stream) {
                 Ok(true) => {}
                 Ok(false) => return Step::More(Interest::WRITE),
-                Err(reason) => return Step::Ended(reason),
+                Err(error) => return Step::Ended(error),
             }
             if handshake.is_done() {
                 return Step::Done;
             }
-            if let Some(credentials) = handshake.take_credentials() {
-                return Step::Ask(credentials);
+            if let Some(question) = handshake.take_question() {
+                return Step::Ask(question);
+            }
+            if let Some(negotiation) = handshake.take_negotiation() {
+                return Step::Negotiate(negotiation);
             }
             if handshake.is_waiting() {
                 return Step::Gone;
@@ -105,12 +118,16 @@ impl IoThread {
             if rest.is_empty() {
                 // One read at a time, and short ones: what follows READY must fit where it goes.
                 match stream.recv(&mut scratch[..4096]) {
-                    Ok(0) => return Step::Ended(DisconnectReason::PeerClosed),
-                    Ok(read) => rest.extend_from_slice(&scratch[..read]),
+                    Ok(0) => return Step::Ended(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(read) => {
+                        rest.extend_from_slice(&scratch[..read]);
+                        // There may be a password in it.
+                        scratch[..read].fill(0);
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         return Step::More(Interest::READ);
                     }
-                    Err(error) => return Step::Ended(reason_of(&error)),
+                    Err(error) => return Step::Ended(error),
                 }
             }
             match handshake.handle_input(rest) {
@@ -120,47 +137,75 @@ impl IoThread {
         }
     }
 
-    // ---- authentication ------------------------------------------------------------------------
+    // ---- what is found out elsewhere -------------------------------------------------------------
 
     /// A server wants to know whether its peer may come in.
-    fn ask(&mut self, id: u64, credentials: Credentials) {
-        let question = self.context.next_id();
+    fn ask(&mut self, id: u64, question: Question) {
+        let Some((session, matter)) = self.begin_errand(id) else {
+            return;
+        };
+        let address = session.peer_address();
+        let options = &session.options;
+        // contract 1.4: "CURVE server without a domain skips ZAP entirely (encryption only)".
+        if options.zap_enforce_domain && options.zap_domain.is_empty() {
+            self.found(id, matter.number, Finding::NOBODY);
+            return;
+        }
+        let circumstances = Circumstances {
+            domain: options.zap_domain.clone(),
+            address,
+            routing_id: options.routing_id.clone(),
+            deadline: session.patience,
+        };
+        let number = matter.number;
+        let errand = self.context.ask(matter, circumstances, question);
+        self.await_errand(id, number, errand);
+    }
+
+    /// A security context is to take a step.
+    fn negotiate(&mut self, id: u64, negotiation: Negotiation) {
+        let Some((session, matter)) = self.begin_errand(id) else {
+            return;
+        };
+        let address = session.peer_address();
+        let number = matter.number;
+        let errand = self.context.negotiate(matter, &address, negotiation);
+        self.await_errand(id, number, errand);
+    }
+
+    fn begin_errand(&mut self, id: u64) -> Option<(&Session, Matter)> {
+        let number = self.context.next_id();
+        let io = Arc::clone(&self.handle);
+        let session = self.sessions.get_mut(&id)?;
+        let State::Greeting(greeting) = &mut session.state else {
+            return None;
+        };
+        greeting.errand = number;
+        Some((&*session, Matter { id, number, io }))
+    }
+
+    fn await_errand(&mut self, id: u64, number: u64, errand: Errand) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let State::Greeting(greeting) = &mut session.state else {
-            return;
-        };
-        greeting.question = question;
-        let options = &session.options;
-        // contract 1.4: "CURVE server without a domain skips ZAP entirely (encryption only)".
-        let skips = options.zap_enforce_domain && options.zap_domain.is_empty();
-        let question = Question {
-            id,
-            number: question,
-            io: Arc::clone(&self.handle),
-            domain: options.zap_domain.clone(),
-            address: session.peer_address.clone(),
-            routing_id: options.routing_id.clone(),
-            credentials,
-            deadline: session.handshake_deadline,
-        };
-        if skips || !self.context.ask(question) {
-            let question = greeting.question;
-            self.judged(id, question, Verdict::NoHandler);
-            return;
+        match (&mut session.state, errand) {
+            (State::Greeting(greeting), Ok(wish)) => {
+                greeting.wish = Some(wish);
+                // Nothing is read until there is an answer, but the peer may leave.
+                self.want(id, Interest::RDHUP);
+            }
+            (_, Ok(_)) => {}
+            (_, Err(finding)) => self.found(id, number, finding),
         }
-        // Nothing is read until there is an answer, but the peer may leave.
-        self.want(id, Interest::RDHUP);
     }
 
-    /// The peer has left while an authenticator was being asked about it.
+    /// The peer has left while something was being found out for it.
     pub(super) fn left_unjudged(&mut self, id: u64) {
-        self.greeting_ended(id, DisconnectReason::PeerClosed);
+        self.greeting_ended(id, &io::ErrorKind::UnexpectedEof.into());
     }
 
-    /// An authenticator has answered, or there is none.
-    pub(super) fn judged(&mut self, id: u64, question: u64, verdict: Verdict) {
+    /// What has come of an errand.
+    pub(super) fn found(&mut self, id: u64, errand: u64, finding: Finding) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -168,73 +213,20 @@ impl IoThread {
             return;
         };
         // It may be about the connection before this one.
-        if greeting.question != question {
+        if greeting.errand != errand {
             return;
         }
-        match greeting.handshake.judged(verdict) {
+        greeting.wish = None;
+        let handshake = &mut greeting.handshake;
+        let result = match finding {
+            Finding::Judged(verdict) => handshake.judged(verdict),
+            Finding::Admitted(status) => handshake.admitted(status),
+            Finding::Negotiated(outcome) => handshake.negotiated(*outcome),
+            Finding::NoThread => Err(Fault::OutOfMemory),
+        };
+        match result {
             Ok(()) => self.greeting_event(id),
             Err(fault) => self.greeting_failed(id, fault),
-        }
-    }
-
-    pub(super) fn handshake_timed_out(&mut self, id: u64) {
-        let Some(session) = self.sessions.get(&id) else {
-            return;
-        };
-        const ETIMEDOUT: i32 = 110;
-        session.report(Event::HandshakeFailedNoDetail { errno: ETIMEDOUT }, None);
-        self.lost(id, DisconnectReason::HandshakeTimeout);
-    }
-
-    fn greeting_ended(&mut self, id: u64, reason: DisconnectReason) {
-        const EPIPE: i32 = 32;
-        let Some(session) = self.sessions.get(&id) else {
-            return;
-        };
-        let errno = if let DisconnectReason::Io(errno) = reason {
-            errno
-        } else {
-            EPIPE
-        };
-        session.report(Event::HandshakeFailedNoDetail { errno }, Some(reason));
-        self.lost(id, reason);
-    }
-
-    fn greeting_failed(&mut self, id: u64, fault: Fault) {
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return;
-        };
-        // The peer may be told why.
-        if let (State::Greeting(greeting), Some(stream)) = (&mut session.state, &session.stream) {
-            say(&mut greeting.handshake, stream).ok();
-        }
-        let session = &*session;
-        let error = fault.protocol_error();
-        let event = match (fault, error) {
-            (
-                Fault::PeerError {
-                    status: Some(status),
-                }
-                | Fault::Refused { status },
-                _,
-            ) => Some(Event::HandshakeFailedAuth {
-                status: u32::from(status),
-            }),
-            // contract 3.7: "HANDSHAKE_FAILED_NO_DETAIL EFAULT"
-            (Fault::NoHandler, _) => Some(Event::HandshakeFailedNoDetail {
-                errno: Code::Fault.errno(),
-            }),
-            (_, Some(error)) => Some(Event::HandshakeFailedProtocol { error }),
-            (_, None) => None,
-        };
-        let reason = error.map_or(DisconnectReason::PeerClosed, DisconnectReason::Protocol);
-        if let Some(event) = event {
-            session.report(event, Some(reason));
-        }
-        if fault.is_permanent() {
-            self.give_up(id, reason);
-        } else {
-            self.lost(id, reason);
         }
     }
 
@@ -252,7 +244,12 @@ impl IoThread {
             ..
         } = *greeting;
         let transcoder = handshake.take_transcoder(session.options.maxmsgsize);
-        self.begin_traffic(id, &handshake.into_peer(), transcoder, &rest);
+        let peer = handshake.into_peer();
+        if session.socket.bans.names(&session.peer_address(), &peer) {
+            self.greeting_banned(id);
+            return;
+        }
+        self.begin_traffic(id, &peer, transcoder, &rest);
     }
 
     fn begin_traffic(
@@ -270,11 +267,11 @@ impl IoThread {
             return;
         };
         session.state = State::Ready;
-        session.handshake_deadline = None;
-        let raw = session.socket.socket_type == SocketType::Stream;
+        session.patience = None;
+        let raw = session.socket.is_raw();
         // contract 3.3, of ZMTP 1.0 and 2.0: "No heartbeats, no metadata."
         let speaks_commands = peer.version >= Version::V3_0;
-        session.peer_routing_id = Some(peer.routing_id.clone());
+        session.peer_routing_id = Some(peer.routing_id.as_slice().into());
         // Who closes waits for nobody's heart.
         session.heartbeat = (!raw
             && speaks_commands
@@ -315,7 +312,7 @@ impl IoThread {
         }
         // Whoever has seen this can send to the peer.
         if let Some(session) = self.sessions.get(&id).filter(|_| !raw) {
-            session.report(Event::HandshakeSucceeded, None);
+            session.report_success(introduction(session, peer));
         }
         let mut preamble = Vec::new();
         if let Some(session) = self.sessions.get(&id)
@@ -327,6 +324,10 @@ impl IoThread {
         preamble.append(&mut socket.begin_telling(&connection));
         let is_coded = transcoder.is_some();
         connection.set_coding(transcoder);
+        if raw && self.tells_of_connections(id) {
+            connection.slip_in(&[]);
+            tell_readable(&socket, &connection);
+        }
         if (is_coded || !rest.is_empty()) && !self.absorb_rest(id, &connection, rest) {
             return;
         }
@@ -346,60 +347,33 @@ impl IoThread {
     }
 }
 
-/// What we say about ourselves.
-fn introduce(session: &Session) -> Local {
-    let options = &session.options;
-    let mut local = Local::new(session.socket.socket_type);
-    local.routing_id.clone_from(&options.routing_id);
-    let metadata = options.metadata.iter();
-    local.metadata = metadata
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    local.asks = !options.zap_domain.is_empty();
-    local.needs_handler = local.asks && options.zap_enforce_domain;
-    local.takes_older = true;
-    local
+impl IoThread {
+    /// Whether a raw socket is told of new connections by an empty message each.
+    fn tells_of_connections(&self, id: u64) -> bool {
+        let session = self.sessions.get(&id);
+        session.is_some_and(|session| session.options.stream_notify)
+    }
 }
 
-/// A handshake with the mechanism of the options. `None` if the system has no randomness for it.
-fn secure(local: Local, options: &SocketOptions) -> Option<Handshake> {
-    let security = match (options.mechanism, options.as_server) {
-        (Mechanism::Null, _) => return Some(Handshake::new(local)),
-        (Mechanism::Plain, true) => Security::PlainServer,
-        (Mechanism::Plain, false) => Security::PlainClient(
-            Login::new(&options.plain_username, options.plain_password.reveal())
-                .unwrap_or_default(),
-        ),
-        (Mechanism::Curve, as_server) => {
-            let secret = options.curve_secretkey.reveal().first_chunk()?;
-            let secret = SecretKey::new(*secret);
-            if as_server {
-                Security::CurveServer(secret)
-            } else {
-                Security::CurveClient(ClientKeys {
-                    public: options.curve_publickey,
-                    secret,
-                    server: options.curve_serverkey,
-                })
-            }
-        }
-    };
-    let mut random = [0; ENTROPY_LEN];
-    random::fill(&mut random).ok()?;
-    Some(Handshake::with_security(
-        local,
-        security,
-        Entropy::new(random),
-    ))
+/// Who a peer is, for those who wait for it.
+fn introduction(session: &Session, peer: &handshake::Peer) -> HandshakePeer {
+    let known = peer.properties.iter().find(|(name, _)| name == "User-Id");
+    HandshakePeer {
+        address: session.peer_address(),
+        mechanism: session.options.mechanism,
+        socket_type: peer.socket_type,
+        routing_id: peer.routing_id.clone(),
+        user_id: known.map(|(_, user)| user.clone()),
+    }
 }
 
 /// Writes what is ours to say; false if the kernel takes no more of it now.
-fn say(handshake: &mut Handshake, stream: &Stream) -> Result<bool, DisconnectReason> {
+pub(super) fn say(handshake: &mut Handshake, stream: &Stream) -> io::Result<bool> {
     while !handshake.transmit().is_empty() {
         match stream.send(handshake.transmit()) {
             Ok(sent) => handshake.transmitted(sent),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(reason_of(&error)),
+            Err(error) => return Err(error),
         }
     }
     Ok(true)
@@ -409,34 +383,13 @@ fn say(handshake: &mut Handshake, stream: &Stream) -> Result<bool, DisconnectRea
 enum Step {
     More(Interest),
     /// An authenticator is to be asked.
-    Ask(Credentials),
+    Ask(Question),
+    /// A security context is to take a step.
+    Negotiate(Negotiation),
     Done,
     Fault(Fault),
-    Ended(DisconnectReason),
+    Ended(io::Error),
     Gone,
-}
-
-impl Session {
-    pub(super) fn report(&self, event: Event, reason: Option<DisconnectReason>) {
-        self.socket.monitor.report(|| {
-            let (local, mut remote) =
-                self.stream
-                    .as_ref()
-                    .map_or_else(Default::default, |stream| {
-                        (
-                            endpoint_of(stream.local_name()),
-                            endpoint_of(stream.peer_name()),
-                        )
-                    });
-            if self.connects() || remote.is_empty() {
-                remote = self.endpoint().to_owned();
-            }
-            let mut report = MonitorEvent::new(event, local, remote);
-            report.peer.clone_from(&self.peer_routing_id);
-            report.reason = reason;
-            report
-        });
-    }
 }
 
 /// A message of one part, as it stands on the wire.
@@ -464,20 +417,21 @@ pub(super) fn heartbeat(options: &SocketOptions, now: std::time::Instant) -> Hea
 /// What the application is told of the peer.
 fn describe(session: &Session, peer: &handshake::Peer, fd: i32) -> Peer {
     let mut metadata = MetadataBuilder::new();
-    metadata.insert("Peer-Address", session.peer_address.as_bytes());
+    metadata.insert("Peer-Address", session.peer_address().as_bytes());
     for (name, value) in &peer.properties {
         metadata.insert(name, value);
     }
     metadata.fd(fd);
     Peer {
-        routing_id: peer.routing_id.clone(),
+        routing_id: peer.routing_id.as_slice().into(),
         metadata: Some(metadata.build()),
         known: true,
+        takes_all: false,
         connected: session.connects(),
         assigned_id: if session.connects() {
-            session.options.connect_routing_id.clone()
+            session.options.connect_routing_id.as_slice().into()
         } else {
-            Vec::new()
+            Box::default()
         },
     }
 }
@@ -492,19 +446,19 @@ pub(crate) fn make_pipe(
 ) -> (Connection, Pipe) {
     let max_frame = u64::try_from(options.maxmsgsize).unwrap_or(u64::MAX);
     let (writer, drain) = outbound();
-    let (fill, reader) = inbound(max_frame);
-    let receive = u64::try_from(options.rcvhwm)
-        .ok()
-        .filter(|limit| *limit > 0);
+    let (mut fill, reader) = inbound(max_frame);
+    let most = u64::try_from(options.max_multipart_size).ok();
+    fill.limit_messages(most.filter(|most| *most > 0).unwrap_or(u64::MAX));
+    let receive = receive_mark(socket.socket_type, options);
     let mut connection = Connection::new(
         id,
         Arc::clone(io),
         drain,
         fill,
-        receive.unwrap_or(u64::MAX),
+        if receive == 0 { u64::MAX } else { receive },
         socket.policy,
         Arc::clone(&socket.undelivered),
-        socket.socket_type == SocketType::Stream,
+        socket.is_raw(),
     );
     connection.limit_batches(batch(options.in_batch_size), batch(options.out_batch_size));
     let send = u64::try_from(options.sndhwm).unwrap_or(0);
@@ -512,10 +466,10 @@ pub(crate) fn make_pipe(
 }
 
 /// Bytes to move at once: as many as it takes, unless the application has chosen.
-fn batch(option: i32) -> usize {
+fn batch(option: i32) -> u32 {
     const DEFAULT: i32 = 8192;
-    match usize::try_from(option) {
+    match u32::try_from(option) {
         Ok(bytes) if option != DEFAULT => bytes,
-        _ => usize::MAX,
+        _ => u32::MAX,
     }
 }

@@ -19,7 +19,7 @@ use super::traffic::tell_readable;
 use crate::command::Order;
 use crate::connection::Absorbed;
 use crate::shared::{BELL, SocketShared};
-use crate::tuning::LEASE_TICK;
+use crate::tuning::{LEASE_ELSEWHERE, LEASE_TICK};
 
 #[derive(Debug)]
 pub(crate) struct Leased {
@@ -28,8 +28,12 @@ pub(crate) struct Leased {
     reads: u32,
     /// Looks that found it asleep on the descriptor.
     asleep: u8,
+    /// Looks that found nothing read, though the application was reading other sockets.
+    elsewhere: u8,
     /// It has stayed away: its input is read here.
     reclaimed: bool,
+    /// From which session something has been, for it to receive when it comes.
+    given: Option<u64>,
     /// Looked at with each tick.
     ticking: bool,
 }
@@ -50,7 +54,9 @@ impl IoThread {
                 socket: Arc::clone(&socket),
                 reads: socket.lease.reads.load(Relaxed),
                 asleep: 0,
+                elsewhere: 0,
                 reclaimed: false,
+                given: None,
                 ticking: false,
             };
             self.leases.insert(id, leased);
@@ -76,12 +82,22 @@ impl IoThread {
         let reads = lease.reads.load(Relaxed);
         if leased.reclaimed && reads == leased.reads {
             self.harvest(id);
-            return;
+        } else {
+            self.leave_to_application(id);
         }
+    }
+
+    /// The application reads; whether it still does is looked at with each tick.
+    fn leave_to_application(&mut self, id: u64) {
+        let Some(leased) = self.leases.get_mut(&id) else {
+            return;
+        };
         leased.reclaimed = false;
         leased.asleep = 0;
+        leased.elsewhere = 0;
+        let lease = &leased.socket.lease;
         // One less than it is, so that the first look never finds "nothing read since".
-        leased.reads = reads.wrapping_sub(1);
+        leased.reads = lease.reads.load(Relaxed).wrapping_sub(1);
         leased.ticking = true;
         lease.watched.store(true, SeqCst);
         if self.next_lease_tick.is_none() {
@@ -94,6 +110,8 @@ impl IoThread {
             return;
         }
         self.next_lease_tick = None;
+        let reads = self.context.reads.load(Relaxed);
+        let alive = std::mem::replace(&mut self.context_reads, reads) != reads;
         let ticking: Vec<u64> = self
             .leases
             .iter()
@@ -101,14 +119,15 @@ impl IoThread {
             .map(|(id, _)| *id)
             .collect();
         for id in ticking {
-            self.lease_tick(id);
+            self.lease_tick(id, alive);
         }
         if self.leases.values().any(|leased| leased.ticking) {
             self.next_lease_tick = Some(Instant::now() + LEASE_TICK);
         }
     }
 
-    fn lease_tick(&mut self, id: u64) {
+    /// `alive`: something has been read in this context since the last tick.
+    fn lease_tick(&mut self, id: u64, alive: bool) {
         let Some(leased) = self.leases.get_mut(&id) else {
             return;
         };
@@ -117,6 +136,7 @@ impl IoThread {
         if reads != leased.reads {
             leased.reads = reads;
             leased.asleep = 0;
+            leased.elsewhere = 0;
             return;
         }
         if socket.wake.state() & interest::IN != 0 {
@@ -133,7 +153,13 @@ impl IoThread {
             }
             return;
         }
+        // An application that goes round many sockets comes to this one in its turn.
+        if alive && leased.elsewhere < LEASE_ELSEWHERE {
+            leased.elsewhere += 1;
+            return;
+        }
         leased.reclaimed = true;
+        leased.given = None;
         self.look_through_all(id);
         self.harvest(id);
     }
@@ -141,18 +167,8 @@ impl IoThread {
     /// The application has read much at once: if it takes its time somebody must look at what it
     /// has read.
     pub(super) fn watch_lease(&mut self, id: u64) {
-        let Some(leased) = self.leases.get_mut(&id) else {
-            return;
-        };
-        if !leased.ticking {
-            leased.reclaimed = false;
-            leased.asleep = 0;
-            leased.reads = leased.socket.lease.reads.load(Relaxed).wrapping_sub(1);
-            leased.ticking = true;
-            leased.socket.lease.watched.store(true, SeqCst);
-            if self.next_lease_tick.is_none() {
-                self.next_lease_tick = Some(self.now + LEASE_TICK);
-            }
+        if self.leases.get(&id).is_some_and(|leased| !leased.ticking) {
+            self.leave_to_application(id);
         }
     }
 
@@ -176,16 +192,20 @@ impl IoThread {
             return;
         };
         leased.reclaimed = true;
+        leased.given = None;
         leased.reads = leased.socket.lease.reads.load(Relaxed);
         self.harvest(id);
     }
 
-    /// Reads whatever has come for a socket, then waits for more.
+    /// Reads whatever has come for a socket, then waits for more; unless the application has
+    /// received meanwhile what was read for it before: it goes round many sockets, and finds each
+    /// message here already, so that it never comes to read.
     pub(super) fn harvest(&mut self, id: u64) {
         let Some(leased) = self.leases.get(&id) else {
             return;
         };
-        let socket = Arc::clone(&leased.socket);
+        let (socket, mut given) = (Arc::clone(&leased.socket), leased.given);
+        let received = given.is_some_and(|session| !self.waits_to_be_received(session));
         let mut events = Events::with_capacity(256);
         if socket
             .epoll
@@ -194,12 +214,26 @@ impl IoThread {
         {
             for event in events.iter().filter(|event| event.token() != BELL) {
                 self.harvest_one(&socket, event.token());
+                if self.waits_to_be_received(event.token()) {
+                    given = Some(event.token());
+                }
             }
         }
-        if let Some(leased) = self.leases.get_mut(&id) {
+        if received {
+            self.leave_to_application(id);
+        } else if let Some(leased) = self.leases.get_mut(&id) {
+            leased.given = given;
             leased.ticking = false;
             self.arm_lease(id);
         }
+    }
+
+    /// Whether something of what was read from a connection has not been received.
+    fn waits_to_be_received(&self, session: u64) -> bool {
+        let session = self.sessions.get(&session);
+        let connection = session.and_then(|session| session.connection.as_ref());
+        let rx = connection.and_then(|connection| connection.try_rx());
+        rx.is_some_and(|rx| rx.fill.waiting() > 0)
     }
 
     fn harvest_one(&mut self, socket: &SocketShared, session: u64) {

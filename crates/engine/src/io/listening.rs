@@ -7,13 +7,16 @@ use std::sync::Arc;
 use ferromq_os::epoll::Interest;
 use ferromq_os::stream::Stream;
 use ferromq_vocabulary::{Event, MonitorEvent, SocketOptions};
+use ferromq_zmtp::mechanism::Security;
 
 use super::admission::{self, Admission};
+use super::crowd::Crowd;
+use super::security;
 use super::session::{Origin, Session};
 use super::thread::IoThread;
 use crate::command::Linger;
 use crate::shared::SocketShared;
-use crate::transport::{Bound, endpoint_of, peer_address, stream_tuning};
+use crate::transport::{Bound, endpoint_of, peer_address, spare_pacing, stream_tuning};
 use crate::tuning::{ACCEPT_BATCH, ACCEPT_PAUSE};
 
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Listening {
     bound: Bound,
     pub(super) socket: Arc<SocketShared>,
     options: Arc<SocketOptions>,
+    pub(super) security: Option<Arc<Security>>,
+    pub(super) crowd: Crowd,
 }
 
 impl IoThread {
@@ -40,12 +45,15 @@ impl IoThread {
             self.context.session_ended(socket.id);
             return;
         }
+        let security = security::prepare(&options, &self.context.authentication);
         self.listeners.insert(
             id,
             Listening {
                 bound,
                 socket,
                 options,
+                security: security.map(Arc::new),
+                crowd: Crowd::default(),
             },
         );
     }
@@ -58,7 +66,7 @@ impl IoThread {
             match listening.bound.listener.accept() {
                 Ok((stream, _)) => match admission::judge(&stream, &listening.options) {
                     Admission::Granted => self.accepted(id, stream),
-                    Admission::Refused => self.admitted(id, stream, false),
+                    Admission::Refused => self.turn_away(id, &stream, EPERM),
                     Admission::IfMember { user, groups } => {
                         admission::look_up(&self.handle, id, stream, user, groups);
                     }
@@ -80,18 +88,25 @@ impl IoThread {
 
     /// What the accept filter says of a connection.
     pub(super) fn admitted(&mut self, listener: u64, stream: Stream, granted: bool) {
-        const EPERM: i32 = 1;
         if granted {
             self.accepted(listener, stream);
-        } else if let Some(listening) = self.listeners.get(&listener) {
-            let endpoint = listening.bound.endpoint.clone();
-            let event = Event::AcceptFailed { errno: EPERM };
-            let remote = endpoint_of(stream.peer_name());
-            listening
-                .socket
-                .monitor
-                .report(|| MonitorEvent::new(event, endpoint, remote));
+        } else {
+            self.turn_away(listener, &stream, EPERM);
         }
+    }
+
+    /// A connection that may not stay, for the reason of this number.
+    fn turn_away(&self, listener: u64, stream: &Stream, errno: i32) {
+        let Some(listening) = self.listeners.get(&listener) else {
+            return;
+        };
+        listening.socket.monitor.report(|| {
+            let remote = endpoint_of(stream.peer_name().ok().as_ref());
+            let endpoint = listening.bound.endpoint.clone();
+            let mut report = MonitorEvent::new(Event::AcceptFailed { errno }, endpoint, remote);
+            report.bound = true;
+            report
+        });
     }
 
     /// Out of descriptors, most likely: the listener stays readable, so it must not be waited for.
@@ -116,27 +131,33 @@ impl IoThread {
     }
 
     fn accepted(&mut self, listener: u64, stream: Stream) {
-        let Some(listening) = self.listeners.get(&listener) else {
+        let Some(listening) = self.listeners.get_mut(&listener) else {
             return;
         };
+        let id = self.context.next_id();
+        let address = peer_address(&stream);
+        if listening.socket.bans.name_address(&address) {
+            self.turn_away(listener, &stream, EPERM);
+            return;
+        }
+        if !listening.crowd.take_in(id, &address, &listening.options) {
+            self.turn_away(listener, &stream, EUSERS);
+            return;
+        }
         let tuning = stream_tuning(&listening.options);
         // A connection whose options cannot be set is still a connection.
         stream.tune(&tuning).ok();
-        let id = self.context.next_id();
         let (socket, options) = (
             Arc::clone(&listening.socket),
             Arc::clone(&listening.options),
         );
-        let mut session = Session::new(id, socket, options, Origin::Accepted(listener), None);
+        let origin = Origin::Accepted(listener);
+        let mut session = Session::new(id, socket, options, origin, None);
         let fd = stream.as_raw_fd();
-        let endpoint = listening.bound.endpoint.clone();
-        session.peer_address = peer_address(&stream);
-        let remote = endpoint_of(stream.peer_name());
+        session.note_ends(&stream);
+        spare_pacing(&stream);
         session.stream = Some(Arc::new(stream));
-        session
-            .socket
-            .monitor
-            .report(|| MonitorEvent::new(Event::Accepted { fd }, endpoint, remote));
+        session.report(Event::Accepted { fd }, None);
         self.context.session_began(session.socket.id);
         self.insert(session);
         self.guarded(id, |thread| thread.greet(id, Vec::new()));
@@ -151,6 +172,13 @@ impl IoThread {
             .map(|session| session.id)
             .collect();
         for session in accepted {
+            // What has come until now can still be received.
+            self.absorb_from(session);
+            if let Some(session) = self.sessions.get(&session)
+                && let Some(connection) = &session.connection
+            {
+                connection.uninstall_rx(false);
+            }
             self.end_for_application(session);
             self.close(session, linger);
         }
@@ -176,3 +204,8 @@ impl IoThread {
         self.context.session_ended(listening.socket.id);
     }
 }
+
+/// An accept filter or a ban.
+const EPERM: i32 = 1;
+/// A limit of connections.
+const EUSERS: i32 = 87;

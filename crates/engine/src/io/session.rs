@@ -17,24 +17,48 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ferromq_os::address::Address;
 use ferromq_os::epoll::Interest;
 use ferromq_os::stream::Stream;
 use ferromq_vocabulary::SocketOptions;
 use ferromq_zmtp::handshake::Handshake;
 use ferromq_zmtp::heartbeat::Heartbeat;
+use ferromq_zmtp::mechanism::Security;
+use zeroize::Zeroizing;
 
+use crate::authentication::Wish;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
-use crate::transport::Target;
 use crate::transport::socks::Socks;
+use crate::transport::{Target, peer_address};
 use crate::tuning::TICK_FIRST;
+
+/// The bits of RECONNECT_STOP.
+pub(super) mod reconnect_stop {
+    pub(in crate::io) const REFUSAL: i32 = 1;
+    pub(in crate::io) const HANDSHAKE: i32 = 2;
+    /// Any disconnect of the socket, as in libzmq, counts for all of its connections.
+    pub(in crate::io) const DISCONNECT: i32 = 4;
+}
 
 /// Where a connection comes from.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    Connected(Box<Target>),
+    Connected(Box<Outbound>),
     /// The listener that accepted it.
     Accepted(u64),
+}
+
+/// What only a connection of our own making needs.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    pub(crate) target: Target,
+    /// What its handshakes need; absent if that cannot be had.
+    pub(crate) security: Option<Arc<Security>>,
+    /// Addresses of a name that are still to be tried.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The last wait before a new attempt.
+    pub(crate) backoff: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -57,9 +81,11 @@ pub(crate) enum State {
 pub(crate) struct Greeting {
     pub(crate) handshake: Handshake,
     /// What came behind the peer's last word while an authenticator is being asked.
-    pub(crate) rest: Vec<u8>,
-    /// The question to an authenticator that waits for an answer.
-    pub(crate) question: u64,
+    pub(crate) rest: Zeroizing<Vec<u8>>,
+    /// What is being found out for it elsewhere.
+    pub(crate) errand: u64,
+    /// Without it nobody goes on finding out.
+    pub(crate) wish: Option<Wish>,
 }
 
 /// The promise to look at a connection again.
@@ -104,6 +130,11 @@ impl Watch {
         self.quiet >= 2
     }
 
+    /// Whether the application, which is at it all the time, has left nothing behind for many looks.
+    pub(crate) fn long_quiet(&self) -> bool {
+        self.quiet >= crate::tuning::ATTENDED_LOOKS
+    }
+
     /// Something was there after all.
     pub(crate) fn go_on(&mut self, now: Instant) {
         self.quiet = 0;
@@ -133,15 +164,12 @@ pub(crate) struct Session {
     /// Absent until a peer is there, for connections that make their pipe then.
     pub(crate) connection: Option<Arc<Connection>>,
     pub(crate) stream: Option<Arc<Stream>>,
-    /// Addresses of a name that are still to be tried.
-    pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) peer_address: String,
-    pub(crate) peer_routing_id: Option<Vec<u8>>,
-    pub(crate) handshake_deadline: Option<Instant>,
-    pub(crate) connect_deadline: Option<Instant>,
+    /// The other end of the connection, as the system named it when it came about.
+    pub(crate) remote: Option<Address>,
+    pub(crate) peer_routing_id: Option<Box<[u8]>>,
+    /// Until when it may be connecting, or shaking hands.
+    pub(crate) patience: Option<Instant>,
     pub(crate) retry_at: Option<Instant>,
-    /// The last wait before a new attempt.
-    pub(crate) backoff: Option<Duration>,
     /// Absent while neither side has asked for one.
     pub(crate) heartbeat: Option<Box<Heartbeat>>,
     /// Bytes read when the heartbeat last looked.
@@ -175,13 +203,10 @@ impl Session {
             state: State::Waiting,
             connection,
             stream: None,
-            addresses: Vec::new(),
-            peer_address: String::new(),
+            remote: None,
             peer_routing_id: None,
-            handshake_deadline: None,
-            connect_deadline: None,
+            patience: None,
             retry_at: None,
-            backoff: None,
             heartbeat: None,
             heard: 0,
             watch: None,
@@ -193,22 +218,63 @@ impl Session {
         }
     }
 
+    /// What it connects to, unless it was accepted.
+    pub(crate) fn outbound(&mut self) -> Option<&mut Outbound> {
+        match &mut self.origin {
+            Origin::Connected(outbound) => Some(outbound),
+            Origin::Accepted(_) => None,
+        }
+    }
+
     pub(crate) fn endpoint(&self) -> &str {
         match &self.origin {
-            Origin::Connected(target) => &target.endpoint,
+            Origin::Connected(outbound) => &outbound.target.endpoint,
             Origin::Accepted(_) => "",
         }
+    }
+
+    /// Notes who is at both ends of a fresh connection.
+    pub(crate) fn note_ends(&mut self, stream: &Stream) {
+        self.remote = stream.peer_name().ok();
+    }
+
+    /// The peer's address, as `Peer-Address` tells it.
+    pub(crate) fn peer_address(&self) -> String {
+        // The system forgets it when the peer resets the connection.
+        if let Some(ip) = self.remote.as_ref().and_then(Address::ip) {
+            return ip.to_string();
+        }
+        self.stream
+            .as_deref()
+            .map_or_else(String::new, peer_address)
+    }
+
+    /// The message that tells the application, behind all that the peer has sent, that a
+    /// connection has ended, if it has asked for one.
+    pub(crate) fn last_word(&self) -> Option<Vec<u8>> {
+        if self.closing.is_some() {
+            return None;
+        }
+        if self.socket.is_raw() {
+            return self.options.stream_notify.then(Vec::new);
+        }
+        let hiccup = &self.options.hiccup_msg;
+        (self.connects() && !hiccup.is_empty()).then(|| hiccup.clone())
     }
 
     pub(crate) fn connects(&self) -> bool {
         matches!(self.origin, Origin::Connected(_))
     }
 
+    /// Whether there is to be no further attempt after this.
+    pub(super) fn stops_after(&self, event: i32) -> bool {
+        self.options.reconnect_stop & event != 0
+    }
+
     /// The earliest moment at which something is due, the watch apart.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [
-            self.handshake_deadline,
-            self.connect_deadline,
+            self.patience,
             self.retry_at,
             self.heartbeat
                 .as_ref()

@@ -11,13 +11,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use ferromq_os::epoll::{Event, Events, Interest};
+use ferromq_os::memory::trim;
 use ferromq_vocabulary::DisconnectReason;
 
+use super::ebb::Ebb;
+use super::held::HeldLook;
 use super::lease::Leased;
 use super::listening::Listening;
-use super::session::{Session, State};
+use super::session::{Origin, Session, State};
+use super::station::Station;
 use super::{BELL, IoHandle};
-use crate::command::Order;
+use crate::command::{Linger, Order};
 use crate::context::ContextShared;
 use crate::tuning::SCRATCH;
 
@@ -27,15 +31,23 @@ pub(crate) struct IoThread {
     pub(super) sessions: HashMap<u64, Box<Session>>,
     pub(super) listeners: HashMap<u64, Listening>,
     pub(super) leases: HashMap<u64, Leased>,
+    pub(super) stations: HashMap<u64, Box<Station>>,
+    /// Messages from datagrams on their way to a queue.
+    pub(super) datagram_frames: Vec<u8>,
     /// Connections that have been promised another look.
     pub(super) watched: Vec<u64>,
+    /// Sockets that hold answers back under a promise to look.
+    pub(super) held: Vec<HeldLook>,
     pub(super) next_lease_tick: Option<Instant>,
+    /// Reads made in this context, as of the last tick.
+    pub(super) context_reads: u32,
     /// Connections that had more than one visit moves, and whose edge is used up.
     pub(super) unread: Vec<u64>,
     /// When to look at which session or listener; some entries are out of date, which a look shows.
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
     pub(super) scratch: Vec<u8>,
     pub(super) now: Instant,
+    ebb: Ebb,
     stopping: bool,
 }
 
@@ -47,12 +59,17 @@ impl IoThread {
             sessions: HashMap::new(),
             listeners: HashMap::new(),
             leases: HashMap::new(),
+            stations: HashMap::new(),
+            datagram_frames: Vec::new(),
             watched: Vec::new(),
+            held: Vec::new(),
             next_lease_tick: None,
+            context_reads: 0,
             unread: Vec::new(),
             timers: BinaryHeap::new(),
             scratch: vec![0; SCRATCH],
             now: Instant::now(),
+            ebb: Ebb::default(),
             stopping: false,
         }
     }
@@ -75,9 +92,11 @@ impl IoThread {
                 self.dispatch(event);
             }
             self.run_watched();
+            self.run_held();
             self.run_lease_ticks();
             self.run_timers();
             self.run_unread();
+            self.run_ebb();
         }
     }
 
@@ -92,7 +111,8 @@ impl IoThread {
             .filter_map(|id| Some(self.sessions.get(id)?.watch.as_ref()?.due))
             .min();
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        [watched, self.next_lease_tick, timer]
+        let held = self.next_held_look();
+        [watched, held, self.next_lease_tick, timer, self.ebb.due()]
             .into_iter()
             .flatten()
             .min()
@@ -108,6 +128,8 @@ impl IoThread {
             }
         } else if self.sessions.contains_key(&id) {
             self.guarded(id, |thread| thread.session_event(id, event));
+        } else if self.stations.contains_key(&id) {
+            self.guarded(id, |thread| thread.station_event(id, event));
         } else if self.leases.contains_key(&id) {
             self.lease_event(id);
         } else if self.listeners.contains_key(&id) {
@@ -139,16 +161,26 @@ impl IoThread {
                 options,
                 target,
             } => {
-                self.add_connecting(id, connection, socket, options, target);
+                self.add_connecting(id, connection, socket, options, *target);
             }
+            Order::Carry { station } => self.add_station(*station),
             Order::Resolved { id, addresses } => {
                 self.guarded(id, |thread| thread.resolved(id, addresses));
             }
+            Order::Arm { id } if self.stations.contains_key(&id) => {
+                self.guarded(id, |thread| thread.station_armed(id));
+            }
             Order::Arm { id } => self.guarded(id, |thread| thread.armed(id)),
             Order::Lost { id } => self.guarded(id, |thread| thread.found_lost(id)),
+            Order::Resume { id } if self.stations.contains_key(&id) => {
+                self.guarded(id, |thread| thread.station_resumed(id));
+            }
             Order::Resume { id } => self.guarded(id, |thread| thread.resume_reading(id)),
             Order::Pinged { id, ttl } => self.pinged(id, ttl),
             Order::Lease { socket } => self.take_lease(socket),
+            Order::Fault { id } if self.stations.contains_key(&id) => {
+                self.close_station(id, Linger::For(Duration::ZERO));
+            }
             Order::Fault { id } => self.guarded(id, |thread| thread.fault(id)),
             Order::Overrun { id, breach } => {
                 self.guarded(id, |thread| thread.give_up_for(id, breach));
@@ -158,13 +190,14 @@ impl IoThread {
                 stream,
                 granted,
             } => self.admitted(listener, *stream, granted),
-            Order::Judged {
+            Order::Found {
                 id,
-                question,
-                verdict,
+                errand,
+                finding,
             } => {
-                self.guarded(id, |thread| thread.judged(id, question, verdict));
+                self.guarded(id, |thread| thread.found(id, errand, finding));
             }
+            Order::Hold { socket } => self.watch_held(socket),
             Order::Watch { socket } => self.watch_lease(socket),
             Order::LookThrough { id } => {
                 let connection = self.sessions.get(&id).and_then(|s| s.connection.clone());
@@ -173,8 +206,14 @@ impl IoThread {
                 }
             }
             Order::Reclaim { socket } => self.reclaim(socket),
+            Order::Close { id, linger } if self.stations.contains_key(&id) => {
+                self.close_station(id, linger);
+            }
             Order::Close { id, linger } => self.close(id, linger),
-            Order::Unlisten { id, linger } => self.unlisten(id, linger),
+            Order::Unlisten { id, linger, done } => {
+                self.unlisten(id, linger);
+                drop(done);
+            }
             Order::CloseSocket { socket, linger } => self.close_socket(socket, linger),
             Order::Stop => self.stopping = true,
         }
@@ -227,12 +266,39 @@ impl IoThread {
         let Some(at) = session.deadline() else { return };
         if session.scheduled.is_none_or(|scheduled| at < scheduled) {
             session.scheduled = Some(at);
-            self.timers.push(Reverse((at, id)));
+            self.schedule_at(at, id);
         }
     }
 
     pub(super) fn schedule_at(&mut self, at: Instant, id: u64) {
+        if self.timers.len() == self.timers.capacity() {
+            self.forget_timers();
+        }
         self.timers.push(Reverse((at, id)));
+    }
+
+    /// Takes out the entries of sessions that have gone, or wait for nothing any more: every
+    /// handshake leaves one.
+    fn forget_timers(&mut self) {
+        let (sessions, listeners) = (&mut self.sessions, &self.listeners);
+        let stations = &self.stations;
+        self.timers.retain(|Reverse((at, id))| {
+            let Some(session) = sessions.get_mut(id) else {
+                let station = stations.get(id);
+                return station.map_or_else(
+                    || listeners.contains_key(id),
+                    |station| station.is_scheduled_at(*at),
+                );
+            };
+            if session.scheduled != Some(*at) {
+                return false;
+            }
+            let waits = session.deadline().is_some();
+            if !waits {
+                session.scheduled = None;
+            }
+            waits
+        });
     }
 
     fn run_timers(&mut self) {
@@ -248,10 +314,25 @@ impl IoThread {
                 }
                 session.scheduled = None;
                 self.guarded(id, |thread| thread.session_timer(id));
+            } else if self.stations.contains_key(&id) {
+                self.guarded(id, |thread| thread.station_timer(id, at));
             } else if self.listeners.contains_key(&id) {
                 self.listener_timer(id);
             }
         }
+    }
+
+    /// Gives back the memory of a crowd that has gone.
+    fn run_ebb(&mut self) {
+        if !self.ebb.is_over(self.sessions.len(), self.now) {
+            return;
+        }
+        self.forget_timers();
+        self.timers.shrink_to_fit();
+        self.sessions.shrink_to_fit();
+        self.watched.shrink_to_fit();
+        self.unread.shrink_to_fit();
+        trim();
     }
 
     /// Something of a session may be due.
@@ -267,10 +348,12 @@ impl IoThread {
             .is_some_and(|closing| due(closing.deadline))
         {
             self.end_linger(id);
-        } else if due(session.handshake_deadline) {
-            self.handshake_timed_out(id);
-        } else if due(session.connect_deadline) {
-            self.connect_timed_out(id);
+        } else if due(session.patience) {
+            if matches!(session.state, State::Greeting(_)) {
+                self.handshake_timed_out(id);
+            } else {
+                self.connect_timed_out(id);
+            }
         } else if due(session.retry_at) {
             self.retry(id);
         } else if session
@@ -288,11 +371,18 @@ impl IoThread {
     pub(super) fn insert(&mut self, session: Session) {
         self.handle.load.fetch_add(1, Relaxed);
         self.sessions.insert(session.id, Box::new(session));
+        self.ebb.come(self.sessions.len());
     }
 
     /// Forgets a session.
     pub(super) fn remove(&mut self, id: u64) -> Option<Box<Session>> {
         let session = self.sessions.remove(&id)?;
+        self.ebb.go(self.sessions.len(), self.now);
+        if let Origin::Accepted(listener) = session.origin
+            && let Some(listening) = self.listeners.get_mut(&listener)
+        {
+            listening.crowd.leave(id);
+        }
         self.handle.load.fetch_sub(1, Relaxed);
         self.watched.retain(|watched| *watched != id);
         self.context.session_ended(session.socket.id);

@@ -7,23 +7,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Instant;
 
+use ferromq_message::frame;
 use ferromq_os::clock::{ticks, ticks_per_us};
 use ferromq_os::epoll::{Event, Interest};
 use ferromq_os::thread::yield_now;
-use ferromq_pipe::{Seen, interest};
+use ferromq_pipe::{Fill, FillFault, Seen, interest};
 use ferromq_vocabulary::DisconnectReason;
 use ferromq_zmtp::command::{self, Command};
 use ferromq_zmtp::heartbeat::Action;
+use ferromq_zmtp::transcode::Opened;
 
 use super::greeting::{heartbeat, reason_of};
 use super::session::{State, Watch};
 use super::thread::IoThread;
-use crate::coding::{Breach, MOST_READ};
+use crate::coding::{Breach, Decoded, MOST_READ};
 use crate::command::News;
-use crate::connection::{Absorbed, Connection, Pumped, Rx};
+use crate::connection::{Absorbed, Connection, Extent, Pumped, Rx};
 use crate::policy::Policy;
 use crate::shared::SocketShared;
-use crate::tuning::{READ_TICK, SCRATCH, VISIT_BYTES, YIELD_US};
+use crate::tuning::{ATTENDED_TICK, READ_TICK, SCRATCH, VISIT_BYTES, YIELD_US};
 
 impl IoThread {
     /// A connection has just become ready: sends what has been waiting for it, and sees to its
@@ -53,21 +55,24 @@ impl IoThread {
             return;
         };
         let mut wanted = Interest::NONE;
-        if session.wants_room || connection.blocked.load(Relaxed) {
+        if session.wants_room {
             wanted |= Interest::WRITE;
         }
         if session.socket.reads_itself && session.closing.is_none() {
             // The last data and the end may come in one edge, and a read of the former not show
             // the latter.
             wanted |= Interest::RDHUP;
-        } else if !connection.stalled.load(Relaxed) {
+        } else if connection.stalled.load(Relaxed) {
+            // Whoever waits for room need not know, but that a peer has gone must not go unnoticed.
+            wanted |= Interest::RDHUP;
+        } else {
             wanted |= Interest::READ;
         }
         self.want(id, wanted);
     }
 
     pub(super) fn traffic_event(&mut self, id: u64, event: Event) {
-        let Some(session) = self.sessions.get(&id) else {
+        let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
         let Some(connection) = session.connection.clone() else {
@@ -77,7 +82,11 @@ impl IoThread {
             self.go_on_closing(id);
             return;
         }
-        if event.writable() {
+        if event.writable() && connection.is_attended() {
+            // Not for us, then: see `look`.
+            session.wants_room = false;
+            self.look_later(id);
+        } else if event.writable() {
             connection.blocked.store(false, Relaxed);
             match self.pump(id) {
                 Some(Pumped::Failed) => {
@@ -88,7 +97,11 @@ impl IoThread {
                 _ => self.look_soon(id),
             }
         }
-        if event.hangup() || event.readable() && session_reads_itself(self, id) {
+        let is_stalled = connection.stalled.load(Relaxed);
+        if event.hangup()
+            || event.readable() && session_reads_itself(self, id)
+            || event.ended() && is_stalled
+        {
             self.found_lost(id);
         } else if event.readable() {
             self.read_in_background(id);
@@ -109,8 +122,12 @@ impl IoThread {
         let Some(session) = self.sessions.get(&id) else {
             return;
         };
-        if session.watch.is_some() || !matches!(session.state, State::Ready) {
+        if !matches!(session.state, State::Ready) {
             return;
+        }
+        if session.watch.is_some() {
+            // The application was at it, and leaves.
+            return self.look(id);
         }
         self.watch(id);
         let until = ticks() + YIELD_US * ticks_per_us();
@@ -138,7 +155,7 @@ impl IoThread {
     }
 
     /// Promises another look.
-    fn watch(&mut self, id: u64) {
+    pub(super) fn watch(&mut self, id: u64) {
         let now = self.now;
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -184,7 +201,10 @@ impl IoThread {
         let Some(connection) = session.connection.clone() else {
             return;
         };
-        let pumped = if connection.blocked.load(Relaxed) {
+        let attended = connection.is_attended();
+        let pumped = if attended {
+            Some(Pumped::Paused)
+        } else if connection.blocked.load(Relaxed) {
             Some(Pumped::Blocked)
         } else {
             self.pump(id)
@@ -201,6 +221,13 @@ impl IoThread {
         let quiet = taken.is_some_and(|taken| watch.look(now, taken, flushes, crowd));
         match pumped {
             Some(Pumped::Failed) => self.found_lost(id),
+            // Two at it would be in each other's way. Who long leaves nothing behind needs no look.
+            Some(Pumped::Paused) if attended => {
+                watch.due = now + ATTENDED_TICK;
+                if taken.is_some() && watch.long_quiet() {
+                    self.try_disarm(id);
+                }
+            }
             // The kernel says when it takes more; no look until then.
             Some(Pumped::Blocked) => {
                 watch.due = now + std::time::Duration::from_secs(1);
@@ -221,6 +248,14 @@ impl IoThread {
         let now = self.now;
         if let Some(watch) = self.sessions.get_mut(&id).and_then(|s| s.watch.as_mut()) {
             watch.go_on(now);
+        }
+    }
+
+    /// The application is at it: another look, should it leave.
+    fn look_later(&mut self, id: u64) {
+        let due = self.now + ATTENDED_TICK;
+        if let Some(watch) = self.sessions.get_mut(&id).and_then(|s| s.watch.as_mut()) {
+            watch.due = due;
         }
     }
 
@@ -262,7 +297,7 @@ impl IoThread {
         let session = self.sessions.get_mut(&id)?;
         let connection = session.connection.clone()?;
         let mut tx = connection.try_tx()?;
-        let pumped = connection.pump(&mut tx);
+        let pumped = connection.pump(&mut tx, Extent::All);
         let taken = tx.drain.taken();
         let finished = tx.drain.take_finished();
         drop(tx);
@@ -298,7 +333,7 @@ impl IoThread {
         self.heard_ping(id, ttl);
         tell_readable(&socket, connection);
         match result {
-            Ok(()) => true,
+            Ok(_) => true,
             Err(breach) => {
                 self.give_up_for(id, breach);
                 false
@@ -349,6 +384,10 @@ impl IoThread {
     /// Reads on where the last visit ended early.
     pub(super) fn run_unread(&mut self) {
         for id in std::mem::take(&mut self.unread) {
+            if self.stations.contains_key(&id) {
+                self.guarded(id, |thread| thread.visit_station(id));
+                continue;
+            }
             let session = self.sessions.get(&id);
             if session.is_some_and(|session| {
                 matches!(session.state, State::Ready) && session.closing.is_none()
@@ -367,11 +406,14 @@ impl IoThread {
         let mut rx = connection.try_rx()?;
         let stream = rx.stream.clone()?;
         let mut ttl = None;
-        let mut moved = 0;
+        let (mut moved, mut news) = (0, false);
         let came = loop {
-            let limit = connection.receive_limit.load(Relaxed);
+            let limit =
+                socket.input_most(connection.receive_limit.load(Relaxed), rx.fill.mean_size());
             let waiting = rx.fill.waiting();
-            if waiting >= limit {
+            // What is no message does not count against the mark, but must not pile up either.
+            let commands = rx.fill.unclaimed();
+            if waiting >= limit || commands > socket.commands_most() {
                 connection.stalled.store(true, Release);
                 break Absorbed::Full;
             }
@@ -386,8 +428,9 @@ impl IoThread {
                 Ok((read, _)) => {
                     moved += read;
                     let bytes = &self.scratch[..read];
-                    if let Err(fault) = absorb(&mut rx, &connection, bytes, &mut ttl) {
-                        break Absorbed::Fault(fault);
+                    match absorb(&mut rx, &connection, bytes, &mut ttl) {
+                        Ok(kept) => news |= kept,
+                        Err(fault) => break Absorbed::Fault(fault),
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Absorbed::Empty,
@@ -395,7 +438,7 @@ impl IoThread {
             }
         };
         drop(rx);
-        if moved > 0 || came == Absorbed::Full {
+        if news || came == Absorbed::Full {
             tell_readable(&socket, &connection);
         }
         self.heard_ping(id, ttl);
@@ -582,19 +625,67 @@ fn session_reads_itself(thread: &IoThread, id: u64) -> bool {
         .is_some_and(|session| session.socket.reads_itself)
 }
 
-/// Takes bytes into the queue; answers PINGs on the way.
+/// Takes bytes into the queue; answers PINGs on the way. Whether anything is there now for the application.
 fn absorb(
     rx: &mut Rx,
     connection: &Connection,
     bytes: &[u8],
     ttl: &mut Option<u16>,
-) -> Result<(), Breach> {
+) -> Result<bool, Breach> {
     let Rx { fill, inlet, .. } = rx;
-    let frames = match inlet {
-        Some(inlet) => inlet.decode(bytes).map_err(Breach::Traffic)?,
-        None => bytes,
+    let Some(inlet) = inlet else {
+        return Ok(absorb_frames(fill, connection, bytes, ttl)?);
     };
-    Ok(fill.absorb(frames, &mut |seen| answer(seen, connection, ttl))?)
+    let mut kept = false;
+    inlet.decode(bytes, &mut |decoded| {
+        kept |= match decoded {
+            Decoded::Frames(frames) => absorb_frames(fill, connection, frames, ttl)?,
+            Decoded::Large(Opened { flags, body }) => {
+                fill.absorb_frame(flags, body, &mut |seen| answer(seen, connection, ttl))?;
+                true
+            }
+        };
+        Ok(())
+    })?;
+    Ok(kept)
+}
+
+fn absorb_frames(
+    fill: &mut Fill,
+    connection: &Connection,
+    mut frames: &[u8],
+    ttl: &mut Option<u16>,
+) -> Result<bool, FillFault> {
+    let mut kept = false;
+    while let missing @ 1.. = fill.missing().min(frames.len()) {
+        let (end, rest) = frames.split_at(missing);
+        fill.absorb(end, &mut |seen| answer(seen, connection, ttl))?;
+        (frames, kept) = (rest, true);
+    }
+    if fill.is_between_frames() {
+        frames = without_heartbeats(frames, |ping| answer(ping, connection, ttl));
+    }
+    if frames.is_empty() {
+        return Ok(kept);
+    }
+    fill.absorb(frames, &mut |seen| answer(seen, connection, ttl))?;
+    Ok(true)
+}
+
+/// What is left behind the PINGs and PONGs at the beginning: they are not for the application, and one that stays
+/// away must not find a day's worth of them.
+fn without_heartbeats(mut frames: &[u8], mut see: impl FnMut(Seen<'_>)) -> &[u8] {
+    while let Some(header) = frame::decode(frames)
+        && header.command()
+        && let Some((body, rest)) = usize::try_from(header.body_len)
+            .ok()
+            .and_then(|len| frames[header.header_len..].split_at_checked(len))
+        && let Ok(Command::Ping { .. } | Command::Pong { .. }) = command::parse(body)
+    {
+        see(Seen::Command(0, body));
+        frames = rest;
+    }
+    frames
 }
 
 fn answer(seen: Seen<'_>, connection: &Connection, ttl: &mut Option<u16>) {
@@ -604,7 +695,7 @@ fn answer(seen: Seen<'_>, connection: &Connection, ttl: &mut Option<u16>) {
             context,
         }) = command::parse(body)
     {
-        connection.post_control(|lane| command::pong(context, lane));
+        connection.post_pong(context);
         *ttl = Some(theirs);
     }
 }
@@ -619,7 +710,7 @@ pub(super) fn tell_readable(socket: &SocketShared, connection: &Connection) {
 }
 
 /// Wakes a sender that waits for room: not for each message, but for half a queue.
-fn wake_sender(
+pub(super) fn wake_sender(
     socket: &SocketShared,
     connection: &Connection,
     taken: u64,

@@ -2,14 +2,23 @@
 //! Only the newest message: the option CONFLATE.
 //!
 //! What waits for a peer and has not begun to go gives way to a newer message; of what has come
-//! from a peer only the newest is received. Messages have one part.
+//! from a peer only the newest is received, and high-water marks do not keep it out. Messages have
+//! one part.
 
 use ferromq_message::Message;
 use ferromq_pipe::PipeId;
-use ferromq_vocabulary::Code;
+use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
 use super::link::Link;
 use super::{Socket, Wait};
+
+/// How many messages are to wait to be received; 0 is no limit. Where only the newest counts it must
+/// be let in, whatever is there.
+pub(crate) fn receive_mark(socket_type: SocketType, options: &SocketOptions) -> u64 {
+    let newest_only = options.conflate && socket_type.can_conflate();
+    let mark = u64::try_from(options.rcvhwm).unwrap_or(0);
+    if newest_only { 0 } else { mark }
+}
 
 impl Socket {
     /// Whether only the newest message counts.
@@ -45,7 +54,8 @@ impl Socket {
     pub(super) fn recv_newest(&mut self, wait: Wait) -> Result<Message, Code> {
         self.check_alive()?;
         self.input();
-        let (id, mut newest) = self.recv_one(wait)?;
+        let mut newest = Message::new();
+        let id = self.recv_one(&mut newest, wait)?;
         let Some(id) = id else { return Ok(newest) };
         while let Some(pipe) = self.pipes.get_mut(id)
             && pipe.reader.is_ready()

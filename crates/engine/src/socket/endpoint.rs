@@ -2,20 +2,26 @@
 //! Bind and connect, unbind and disconnect.
 
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, PoisonError};
 
 use ferromq_pattern::{Attached, Pattern};
 use ferromq_pipe::{Peer, Pipe, PipeId};
 use ferromq_vocabulary::{Code, Endpoint, Event, MonitorEvent, SocketType};
 
 use super::Socket;
+use super::conflate::receive_mark;
 use super::link::{InprocLink, Link, Wire};
 use crate::command::{Linger, Order};
-use crate::connection::Connection;
+use crate::connection::{Connection, Extent};
 use crate::io::IoHandle;
 use crate::io::greeting::make_pipe;
+use crate::io::station::{SharedStatistics, Station};
+use crate::multicast::MulticastStatistics;
 use crate::transport::inproc::{Greeting, Marks, Tie};
 use crate::transport::{self, Bound};
+use crate::tuning::UNLISTEN_PATIENCE;
 
 /// After so many messages a sender without limit that waits all the same is woken.
 const CREDIT_UNLIMITED: u64 = 500;
@@ -30,10 +36,24 @@ pub(crate) struct EndpointEntry {
 
 #[derive(Debug)]
 enum EndpointKind {
-    Bound { id: u64, io: Arc<IoHandle> },
-    Connected { id: u64, io: Arc<IoHandle> },
+    Bound {
+        id: u64,
+        io: Arc<IoHandle>,
+    },
+    Connected {
+        id: u64,
+        io: Arc<IoHandle>,
+    },
+    /// Of a transport of datagrams, bound or connected.
+    Carried {
+        id: u64,
+        io: Arc<IoHandle>,
+        statistics: SharedStatistics,
+    },
     BoundInproc,
-    ConnectedInproc { tie: Arc<Tie> },
+    ConnectedInproc {
+        tie: Arc<Tie>,
+    },
 }
 
 impl Socket {
@@ -43,10 +63,11 @@ impl Socket {
     /// Those of `zmq_bind(3)`.
     pub fn bind(&mut self, endpoint: &str) -> Result<&str, Code> {
         self.begin_fully()?;
+        Endpoint::check_bind(endpoint, self.socket_type()).map_err(|error| error.code())?;
         let parsed = Endpoint::parse_bind(endpoint).map_err(|error| error.code())?;
-        parsed
-            .check_type(self.socket_type())
-            .map_err(|error| error.code())?;
+        if self.carry(&parsed, endpoint, true)? {
+            return Ok(&self.last_endpoint);
+        }
         if let Endpoint::Inproc(name) = &parsed {
             let own = Greeting {
                 routing_id: self.options.routing_id.clone(),
@@ -98,14 +119,15 @@ impl Socket {
     /// Those of `zmq_connect(3)`.
     pub fn connect(&mut self, endpoint: &str) -> Result<(), Code> {
         self.begin_fully()?;
+        Endpoint::check_connect(endpoint, self.socket_type()).map_err(|error| error.code())?;
         let parsed = Endpoint::parse_connect(endpoint).map_err(|error| error.code())?;
-        parsed
-            .check_type(self.socket_type())
-            .map_err(|error| error.code())?;
         if let Endpoint::Inproc(name) = &parsed {
             return self.connect_inproc(name, endpoint);
         }
         if self.ignores_second_connect(endpoint) {
+            return Ok(());
+        }
+        if self.carry(&parsed, endpoint, false)? {
             return Ok(());
         }
         let target = transport::target(&parsed, &self.options)?;
@@ -119,7 +141,7 @@ impl Socket {
         if !self.options.immediate {
             let peer = Peer {
                 connected: true,
-                assigned_id,
+                assigned_id: assigned_id.into(),
                 ..Peer::default()
             };
             let made = make_pipe(id, &io, &self.shared, &self.options, peer);
@@ -146,13 +168,80 @@ impl Socket {
         use SocketType::{Dealer, Pub, Req, Sub};
         matches!(self.socket_type(), Dealer | Sub | Pub | Req)
             && self.endpoints.iter().any(|entry| {
-                entry.text == endpoint && matches!(entry.kind, EndpointKind::Connected { .. })
+                entry.text == endpoint
+                    && matches!(
+                        entry.kind,
+                        EndpointKind::Connected { .. } | EndpointKind::Carried { .. }
+                    )
             })
+    }
+
+    /// Opens a transport of datagrams, for which bind and connect are the same. False: it is none.
+    fn carry(&mut self, parsed: &Endpoint, endpoint: &str, binds: bool) -> Result<bool, Code> {
+        let opened = transport::carrier(parsed, self.socket_type(), &self.options);
+        let Some(opened) = opened else {
+            return Ok(false);
+        };
+        let (carrier, chosen) = opened.inspect_err(|code| {
+            let event = Event::BindFailed {
+                errno: code.errno(),
+            };
+            if binds {
+                self.shared
+                    .monitor
+                    .report(|| MonitorEvent::new(event, endpoint, ""));
+            }
+        })?;
+        let io = self
+            .context
+            .choose_io(self.options.affinity)
+            .ok_or(Code::NoThread)?;
+        let id = self.context.next_id();
+        let peer = Peer {
+            known: true,
+            connected: true,
+            takes_all: true,
+            ..Peer::default()
+        };
+        let (mut connection, pipe) = make_pipe(id, &io, &self.shared, &self.options, peer);
+        connection.carried = true;
+        let connection = Arc::new(connection);
+        let text = chosen.unwrap_or_else(|| endpoint.to_owned());
+        let statistics = SharedStatistics::default();
+        self.context.session_began(self.shared.id);
+        io.post(Order::Carry {
+            station: Box::new(Station::new(
+                id,
+                Arc::clone(&self.shared),
+                Arc::clone(&connection),
+                carrier,
+                text.clone(),
+                Arc::clone(&statistics),
+            )),
+        });
+        // Not before: the pattern may refuse it, which ends what has begun.
+        self.attach(Box::new(pipe), connection);
+        let kind = EndpointKind::Carried { id, io, statistics };
+        self.remember(text, kind);
+        Ok(true)
+    }
+
+    /// Counters of every `pgm://` and `epgm://` endpoint, as of a moment ago.
+    #[must_use]
+    pub fn multicast_statistics(&self) -> Vec<MulticastStatistics> {
+        let of = |entry: &EndpointEntry| match &entry.kind {
+            EndpointKind::Carried { statistics, .. } => statistics
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+            _ => None,
+        };
+        self.endpoints.iter().filter_map(of).collect()
     }
 
     fn connect_inproc(&mut self, name: &str, endpoint: &str) -> Result<(), Code> {
         let own = Peer {
-            routing_id: self.options.routing_id.clone(),
+            routing_id: self.options.routing_id.as_slice().into(),
             known: true,
             ..Peer::default()
         };
@@ -163,10 +252,10 @@ impl Socket {
             .registry
             .connect(name, &self.shared, self.marks(), own);
         pipe.peer.connected = true;
-        pipe.peer.assigned_id = assigned_id;
+        pipe.peer.assigned_id = assigned_id.into();
         if tie.binder().is_some() {
             pipe.peer.known = true;
-            pipe.peer.routing_id = tie.binder_id();
+            pipe.peer.routing_id = tie.binder_id().into();
         }
         self.attach_inproc(Box::new(pipe), Arc::clone(&tie));
         self.remember(endpoint.to_owned(), EndpointKind::ConnectedInproc { tie });
@@ -174,11 +263,19 @@ impl Socket {
         Ok(())
     }
 
+    /// The endpoint that a connection was made to, if this side made it.
+    pub(super) fn connected_to(&self, connection: u64) -> Option<&str> {
+        let made = |entry: &&EndpointEntry| matches!(&entry.kind, EndpointKind::Connected { id, .. } if *id == connection);
+        self.endpoints
+            .iter()
+            .find(made)
+            .map(|entry| entry.text.as_str())
+    }
+
     fn marks(&self) -> Marks {
-        let mark = |value: i32| u64::try_from(value).unwrap_or(0);
         Marks {
-            send: mark(self.options.sndhwm),
-            receive: mark(self.options.rcvhwm),
+            send: u64::try_from(self.options.sndhwm).unwrap_or(0),
+            receive: receive_mark(self.socket_type(), &self.options),
         }
     }
 
@@ -199,7 +296,7 @@ impl Socket {
     /// `NotFound` if there was none, `Invalid` for a text that is no endpoint.
     pub fn unbind(&mut self, endpoint: &str) -> Result<(), Code> {
         self.begin_fully()?;
-        Endpoint::check_scheme(endpoint).map_err(|error| error.code())?;
+        Endpoint::check_scheme(endpoint, self.socket_type()).map_err(|error| error.code())?;
         let mut found = false;
         while let Some(index) = self
             .endpoints
@@ -226,11 +323,16 @@ impl Socket {
         match &entry.kind {
             EndpointKind::Bound { id, io } => {
                 self.flush_all();
-                io.post(Order::Unlisten { id: *id, linger });
+                let (done, waits) = channel();
+                let id = *id;
+                io.post(Order::Unlisten { id, linger, done });
+                // What peers send from now on is not for us: we must not be quicker than that.
+                let _done = waits.recv_timeout(UNLISTEN_PATIENCE);
             }
-            EndpointKind::Connected { id, io } => {
+            EndpointKind::Connected { id, io } | EndpointKind::Carried { id, io, .. } => {
+                self.shared.disconnected.store(true, Relaxed);
                 if let Some(pipe) = self.by_connection.get(id).copied() {
-                    self.pump(pipe);
+                    self.pump(pipe, Extent::All);
                     self.detach(pipe);
                 }
                 io.post(Order::Close { id: *id, linger });
@@ -251,10 +353,9 @@ impl Socket {
     // ---- pipes ---------------------------------------------------------------------------------
 
     pub(super) fn attach(&mut self, pipe: Box<Pipe>, connection: Arc<Connection>) {
-        connection
-            .send_limit
-            .store(pipe.limit(), std::sync::atomic::Ordering::Relaxed);
+        connection.send_limit.store(pipe.limit(), Relaxed);
         let id = self.pipes.insert(pipe);
+        self.carried += usize::from(connection.carried);
         self.by_connection.insert(connection.id, id);
         self.put_link(id, Link::Wire(Box::new(Wire::new(Arc::clone(&connection)))));
         if self.pattern.attach(&mut self.pipes, id) == Attached::Refused {
@@ -322,6 +423,7 @@ impl Socket {
             // A new pipe may have come under the same number.
             Some(Link::Wire(wire)) if self.by_connection.get(&wire.connection.id) == Some(&id) => {
                 self.by_connection.remove(&wire.connection.id);
+                self.carried -= usize::from(wire.connection.carried);
             }
             Some(Link::Wire(_)) => {}
             Some(Link::Inproc(link)) => {

@@ -7,6 +7,7 @@ use crate::command::News;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
 use crate::transport::inproc::Tie;
+use crate::tuning::BATCH_BYTES;
 
 /// How a pipe's other end is reached.
 #[derive(Debug)]
@@ -33,13 +34,22 @@ pub(crate) struct Wire {
     /// How far the queue had been handed on at the last write.
     pub(crate) flushed_bytes: u64,
     pub(crate) flushed_messages: u64,
+    /// More bytes than this in the queue since then are a batch: one more message like the last
+    /// ones would not fit into it.
+    pub(crate) flush_above: u64,
     pub(crate) last_flush: u64,
     /// What a write costs, averaged, in ticks.
     pub(crate) cost: u64,
     pub(crate) credits: u32,
-    /// Messages come so fast that not each needs a look at the clock.
-    pub(crate) fast: bool,
+    /// Messages sent before the present burst.
+    pub(crate) burst_began: u64,
+    /// Messages come so fast that so many of them need no look at the clock.
+    pub(crate) ahead: u32,
     pub(crate) last_check: u64,
+    /// Since when an answer is held back, in ticks of the clock; 0 if none is.
+    pub(crate) held_since: u64,
+    /// The last read was a large one.
+    pub(crate) streams: bool,
     /// The kernel may hold input.
     pub(crate) hot: bool,
     pub(crate) ending: bool,
@@ -51,11 +61,15 @@ impl Wire {
             connection,
             flushed_bytes: 0,
             flushed_messages: 0,
+            flush_above: u64::from(BATCH_BYTES) - 1,
             last_flush: 0,
             cost: 0,
             credits: super::CREDITS,
-            fast: false,
+            burst_began: 0,
+            ahead: 0,
             last_check: 0,
+            held_since: 0,
+            streams: false,
             hot: false,
             ending: false,
         }

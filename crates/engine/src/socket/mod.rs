@@ -3,13 +3,17 @@
 //!
 //! 1. [`endpoint`]: bind, connect, and back
 //! 2. [`sending`], [`receiving`]: the calls, and who moves their bytes
-//! 3. [`waiting`]: sleeping until there is something to do
-//! 4. [`news`]: what I/O threads and other sockets have to tell
-//! 5. [`option`]: options, live ones above all
-//! 6. [`statistics`]: exact counters per peer
+//! 3. [`holding`]: answers that go out together
+//! 4. [`waiting`]: sleeping until there is something to do
+//! 5. [`news`]: what I/O threads and other sockets have to tell
+//! 6. [`option`]: options, live ones above all
+//! 7. [`statistics`]: exact counters per peer
+//! 8. [`banning`]: unwelcome peers, and news of those who come
 
-mod conflate;
+mod banning;
+pub(crate) mod conflate;
 mod endpoint;
+mod holding;
 mod link;
 mod news;
 mod option;
@@ -19,21 +23,21 @@ mod sending;
 mod statistics;
 mod waiting;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
 use ferromq_os::{clock, thread};
 use ferromq_pattern::{AnyPattern, Pattern};
-use ferromq_pipe::{Bell, PipeId, Pipes};
+use ferromq_pipe::{Bell, PipeId, Pipes, Pool};
 use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
 use crate::command::{Linger, Order};
 use crate::connection::Connection;
 use crate::context::ContextShared;
 use crate::monitor::{EventSink, MonitorEvents};
-use crate::policy::Policy;
+use crate::policy::{Dice, Policy};
 use crate::shared::SocketShared;
 use crate::tuning::{BURST_CREDITS, FLUSH_GAP_US, SPIN_US};
 
@@ -42,6 +46,7 @@ pub(crate) use waiting::Sleepers;
 pub use waiting::{Readiness, Ticket};
 
 use endpoint::EndpointEntry;
+use holding::HeldBack;
 use link::Link;
 
 /// How long a call may wait.
@@ -70,7 +75,9 @@ pub struct Socket {
     /// Pipes by the number of their connection.
     by_connection: HashMap<u64, PipeId>,
     /// Connections whose kernel buffer may hold input.
-    hot: Vec<PipeId>,
+    hot: VecDeque<PipeId>,
+    /// About how many bytes have been read and not been received.
+    read_ahead: usize,
     /// Pipes whose connection has ended and whose input has not all been received.
     ending: Vec<PipeId>,
     /// Commands that have come and have not been carried out.
@@ -86,12 +93,36 @@ pub struct Socket {
     short_way: Option<ShortWay>,
     /// The only peer, where every message is received.
     only_source: Option<PipeId>,
+    glance: Glance,
     /// Counts receives, for housekeeping.
     received: u32,
     inproc_pipes: usize,
-    last_refresh: Option<Instant>,
+    /// Pipes of datagrams, which only the I/O thread reads.
+    carried: usize,
     pace: Pace,
+    dice: Dice,
+    fan_out: FanOut,
+    held_back: HeldBack,
     closed: bool,
+}
+
+/// Reads that are only to tell whether there is a message.
+#[derive(Debug, Default)]
+struct Glance {
+    wanted: bool,
+    /// What they read into; there from the first one on.
+    scratch: Box<[u8]>,
+}
+
+/// How long messages to the same many peers need no look at each.
+#[derive(Debug, Default)]
+struct FanOut {
+    /// Which peers: see [`Logged`](ferromq_pipe::Logged).
+    generation: u64,
+    peers: Vec<Arc<Connection>>,
+    /// Up to how many messages and bytes of the log.
+    messages: u64,
+    bytes: u64,
 }
 
 /// What became of the messages that were queued when a socket was closed.
@@ -137,6 +168,15 @@ struct Pace {
     probe: u32,
     /// The last write that time asked for, on any connection.
     last_flush: u64,
+    /// How much the last read brought, and when, if it was large.
+    last_read: usize,
+    last_read_at: u64,
+    /// When a send that does not wait last looked at full queues again, in ticks.
+    last_refresh: u64,
+    /// A receive has found nothing since: the next full queue is looked at again in any case.
+    has_looked: bool,
+    /// Nothing had come since the last send: the next one is no part of a burst.
+    has_waited: bool,
     /// For messages to many: whose turn it is to be written to, how many messages there have
     /// been, which of them look at the clock, and when one last did.
     fan_turn: usize,
@@ -155,11 +195,21 @@ impl Pace {
             score: 0,
             probe: 0,
             last_flush: 0,
+            last_read: 0,
+            last_read_at: 0,
+            last_refresh: 0,
+            has_looked: false,
+            has_waited: false,
             fan_turn: 0,
             fan_count: 0,
             fan_mask: 0,
             last_look: 0,
         }
+    }
+
+    /// Ticks of the clock in a microsecond.
+    fn per_us(&self) -> u64 {
+        self.gap / FLUSH_GAP_US
     }
 }
 
@@ -172,11 +222,11 @@ impl Socket {
         policy: Policy,
     ) -> Result<Self, Code> {
         let seed = context.random() as u32;
-        let mut pattern = AnyPattern::new(socket_type, seed).ok_or(Code::Invalid)?;
+        let mut pattern = AnyPattern::new(socket_type, seed);
         let shared = SocketShared::new(id, socket_type, policy, options.linger)
             .map_err(|_error| Code::TooManySockets)?;
-        let mut pipes = Pipes::new();
-        pipes.may_refresh = drops_when_full(socket_type);
+        let mut pipes = Pipes::with_pool_of(Pool::with_stock(Arc::clone(&context.slabs)));
+        pipes.may_refresh = looks_each_time(socket_type, &options);
         pattern.configure(&mut pipes, &options);
         Ok(Self {
             context,
@@ -186,7 +236,8 @@ impl Socket {
             pipes,
             links: Vec::new(),
             by_connection: HashMap::new(),
-            hot: Vec::new(),
+            hot: VecDeque::new(),
+            read_ahead: 0,
             ending: Vec::new(),
             commands: Vec::new(),
             endpoints: Vec::new(),
@@ -196,10 +247,14 @@ impl Socket {
             send_more: false,
             short_way: None,
             only_source: None,
+            glance: Glance::default(),
             received: 0,
             inproc_pipes: 0,
-            last_refresh: None,
+            carried: 0,
             pace: Pace::new(policy),
+            dice: Dice::new(policy, id),
+            fan_out: FanOut::default(),
+            held_back: HeldBack::default(),
             closed: false,
         })
     }
@@ -344,10 +399,11 @@ impl Socket {
         }
         let linger =
             linger.unwrap_or_else(|| Linger::from_option(self.shared.linger.load(Relaxed)));
-        if linger != Linger::For(std::time::Duration::ZERO) {
+        let lingers = linger != Linger::For(std::time::Duration::ZERO);
+        if lingers {
             self.flush_all();
         }
-        self.context.registry.unbind_all(&self.shared);
+        self.context.registry.leave(&self.shared, lingers);
         for link in self.links.iter().flatten() {
             link.close(&self.shared);
         }
@@ -368,17 +424,15 @@ impl Socket {
     }
 }
 
-/// Types that drop a message for a full queue must know that it is full.
-fn drops_when_full(socket_type: SocketType) -> bool {
-    matches!(
-        socket_type,
-        SocketType::Pub
-            | SocketType::Xpub
-            | SocketType::Xsub
-            | SocketType::Radio
-            | SocketType::Rep
-            | SocketType::Router
-    )
+/// Whoever drops a message for a full queue must know that it is full. Others are told that a
+/// queue was full when they last looked: a tight loop of sends that do not wait is to see it.
+fn looks_each_time(socket_type: SocketType, options: &SocketOptions) -> bool {
+    match socket_type {
+        SocketType::Pub | SocketType::Xpub | SocketType::Radio => !options.xpub_nodrop,
+        SocketType::Router => !options.router_mandatory,
+        SocketType::Xsub | SocketType::Rep => true,
+        _ => false,
+    }
 }
 
 impl Drop for Socket {

@@ -5,24 +5,26 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
 use ferromq_pattern::{Group, Pattern, Subscription};
-use ferromq_pipe::{Peer, PipeId};
+use ferromq_pipe::{Outgoing, Peer, PipeId};
 use ferromq_vocabulary::SocketType;
 use ferromq_zmtp::command::{self, Command};
 
 use super::Socket;
 use super::link::Link;
-use super::receiving::claim_commands;
+use super::receiving::{claim_commands, tell_pinged};
 use crate::command::{News, Order};
+use crate::connection::Extent;
 
 impl Socket {
-    /// Reads the mailbox.
-    pub(super) fn take_news(&mut self) {
+    /// Reads the mailbox; whether there was anything.
+    pub(super) fn take_news(&mut self) -> bool {
         if !self.shared.wake.take_news() {
-            return;
+            return false;
         }
         for news in self.shared.news.take_all() {
             self.hear(news);
         }
+        true
     }
 
     fn hear(&mut self, news: News) {
@@ -59,11 +61,6 @@ impl Socket {
                     self.pattern.writable(id);
                 }
             }
-            News::Hiccup { id } => {
-                if let Some(id) = self.by_connection.get(&id).copied() {
-                    self.say_hiccup(id);
-                }
-            }
             News::Ended { id } => {
                 if let Some(id) = self.by_connection.get(&id).copied() {
                     self.end(id);
@@ -94,8 +91,50 @@ impl Socket {
         self.obey(id);
         if self.takes_input_in() {
             self.pattern.drain_input(&mut self.pipes, id);
+            while self.has_commands(id) {
+                self.obey(id);
+                self.pattern.drain_input(&mut self.pipes, id);
+            }
             self.resume_if_stalled(id);
+            self.report_faulty();
         }
+    }
+
+    /// Whether commands were met on the way to a message.
+    fn has_commands(&self, id: PipeId) -> bool {
+        matches!(self.links.get(id.index()), Some(Some(Link::Wire(_))))
+            && self
+                .pipes
+                .get(id)
+                .is_some_and(|pipe| pipe.reader.has_commands())
+    }
+
+    /// Carries out the commands before which a pattern has stopped; whether there were any. An XPUB tells of
+    /// subscriptions in their order among the messages.
+    #[cold]
+    pub(super) fn obey_first(&mut self) -> bool {
+        if self.socket_type() != SocketType::Xpub {
+            return false;
+        }
+        let mut any = false;
+        for index in 0..self.links.len() {
+            let id = self.pipes.id_at(index);
+            if self.has_commands(id) {
+                self.obey(id);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Whether the pattern has something to be received.
+    pub(super) fn can_recv(&mut self) -> bool {
+        while !self.pattern.can_recv(&mut self.pipes) {
+            if !self.obey_first() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Carries out the commands that have come on a pipe.
@@ -107,7 +146,10 @@ impl Socket {
         {
             let mut rx = wire.connection.wait_rx();
             claim_commands(&mut pipe.reader, &mut rx.fill, &mut self.commands);
+            drop(rx);
+            self.resume_if_stalled(id);
         }
+        let mut ttl = None;
         for command in std::mem::take(&mut self.commands) {
             match command::parse(&command.body) {
                 Ok(Command::Subscribe(topic)) => {
@@ -120,28 +162,23 @@ impl Socket {
                 }
                 Ok(Command::Join(group)) => self.pattern.group(id, Group::Join(group)),
                 Ok(Command::Leave(group)) => self.pattern.group(id, Group::Leave(group)),
-                Ok(Command::Ping { ttl, context }) if command.ours => {
-                    self.answer_ping(id, ttl, context);
+                Ok(Command::Ping {
+                    ttl: theirs,
+                    context,
+                }) if command.ours => {
+                    ttl = Some(theirs);
+                    if let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) {
+                        wire.connection.post_pong(context);
+                    }
                 }
                 // Unknown commands are ignored, as libzmq does.
                 Ok(_) | Err(_) => {}
             }
         }
-        self.flush_control(id);
-    }
-
-    fn answer_ping(&self, id: PipeId, ttl: u16, context: &[u8]) {
-        let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
-            return;
-        };
-        let connection = &wire.connection;
-        connection.post_control(|lane| command::pong(context, lane));
-        if ttl > 0 {
-            connection.io.post(Order::Pinged {
-                id: connection.id,
-                ttl,
-            });
+        if let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) {
+            tell_pinged(&wire.connection, ttl.filter(|ttl| *ttl > 0));
         }
+        self.flush_control(id);
     }
 
     /// Commands that no message would carry along.
@@ -149,7 +186,7 @@ impl Socket {
         if let Some(Some(Link::Wire(wire))) = self.links.get(id.index())
             && wire.connection.has_control()
         {
-            self.pump(id);
+            self.pump(id, Extent::All);
         }
     }
 
@@ -160,6 +197,7 @@ impl Socket {
         }
         if let Some(pipe) = self.pipes.get_mut(id) {
             pipe.stop_sending();
+            self.pipes.forget_room();
         }
         if !self.ending.contains(&id) {
             self.ending.push(id);
@@ -230,19 +268,38 @@ impl Socket {
                 self.end(id);
             }
         }
+        self.report_faulty();
         self.find_short_ways();
     }
 
-    /// The I/O thread stopped reading at the high-water mark: it may go on.
-    pub(super) fn resume_if_stalled(&self, id: PipeId) {
-        if let Some(Link::Wire(wire)) = self.links.get(id.index()).and_then(Option::as_ref)
-            && wire.connection.stalled.load(Relaxed)
-            && wire.connection.stalled.swap(false, AcqRel)
-        {
-            wire.connection.io.post(Order::Resume {
-                id: wire.connection.id,
-            });
+    /// The I/O thread stopped reading at the high-water mark: it may go on, or the application goes
+    /// on itself when it has received what is there.
+    pub(super) fn resume_if_stalled(&mut self, id: PipeId) {
+        let Some(Link::Wire(wire)) = self.links.get(id.index()).and_then(Option::as_ref) else {
+            return;
+        };
+        let connection = &wire.connection;
+        if !connection.stalled.load(Relaxed) || !connection.stalled.swap(false, AcqRel) {
+            return;
         }
+        // What has a carrier is read by the I/O thread, whoever reads the rest.
+        if self.shared.reads_itself && !connection.carried {
+            self.heat(id);
+            self.have_lease_watched();
+        } else {
+            connection.io.post(Order::Resume { id: connection.id });
+        }
+    }
+
+    /// The kernel holds, or we do, what no edge will tell of: somebody must look, should the
+    /// application stay away.
+    pub(super) fn have_lease_watched(&self) {
+        if self.shared.lease.watched.load(Relaxed) {
+            return;
+        }
+        self.shared.tell_home(Order::Watch {
+            socket: self.shared.id,
+        });
     }
 
     /// A new peer in this process is told the topics, as messages: there are no commands there.
@@ -265,10 +322,7 @@ impl Socket {
         } else {
             [&[u8::from(add)], topic].concat()
         };
-        let Some((pipe, pool)) = self.pipes.with_pool(id) else {
-            return;
-        };
-        pipe.writer.append(pool, &body, false);
+        self.pipes.push(id, &mut Outgoing::Bytes(&body), false);
         if let Some(Link::Inproc(link)) = self.links.get(id.index()).and_then(Option::as_ref)
             && let Some(peer) = &link.peer
         {

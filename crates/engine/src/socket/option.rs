@@ -4,14 +4,15 @@
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ferromq_pattern::Pattern;
+use ferromq_pattern::{AnyPattern, Pattern};
 use ferromq_vocabulary::option::{Direction, OptionKey, number};
 use ferromq_vocabulary::{Code, OptionError, SocketOptions, SocketType, Value};
 use ferromq_zmtp::z85;
 
-use super::Socket;
+use super::conflate::receive_mark;
 use super::link::Link;
 use super::sending::code_of;
+use super::{Socket, looks_each_time};
 use crate::command::News;
 use crate::transport::inproc::Marks;
 
@@ -45,6 +46,9 @@ impl Socket {
             (number::UNSUBSCRIBE, Value::Bytes(topic)) => return self.unsubscribe(topic),
             _ => {}
         }
+        if is_gssapi(spec.number) && self.context.authentication.gssapi().is_none() {
+            return Err(Code::Invalid);
+        }
         let value = match (spec.number, value) {
             (
                 number::CURVE_PUBLICKEY | number::CURVE_SECRETKEY | number::CURVE_SERVERKEY,
@@ -62,17 +66,37 @@ impl Socket {
     fn apply(&mut self, number: i32) {
         match number {
             number::SNDHWM | number::RCVHWM => self.apply_high_water_marks(),
+            number::ROUTER_RAW => self.become_raw(),
             number::LINGER => self.shared.linger.store(self.options.linger, Relaxed),
             _ => {
                 self.pattern.configure(&mut self.pipes, &self.options);
+                self.pipes.may_refresh = looks_each_time(self.socket_type(), &self.options);
                 self.find_short_ways();
             }
         }
     }
 
+    /// ROUTER_RAW: a ROUTER of plain connections is a STREAM in all but its name.
+    fn become_raw(&mut self) {
+        let like = if self.options.router_raw {
+            SocketType::Stream
+        } else {
+            SocketType::Router
+        };
+        // Peers that are here stay what they are.
+        if !self.pipes.is_empty() {
+            return;
+        }
+        let seed = self.context.random() as u32;
+        self.pattern = AnyPattern::new(like, seed);
+        self.shared.set_raw(self.options.router_raw);
+        self.pattern.configure(&mut self.pipes, &self.options);
+    }
+
     fn apply_high_water_marks(&mut self) {
         let mark = |value: i32| u64::try_from(value).unwrap_or(0);
-        let (send, receive) = (mark(self.options.sndhwm), mark(self.options.rcvhwm));
+        let send = mark(self.options.sndhwm);
+        let receive = receive_mark(self.socket_type(), &self.options);
         let ids: Vec<_> = self.pipes.ids().collect();
         for id in ids {
             let wire = match self.links.get(id.index()) {
@@ -95,6 +119,7 @@ impl Socket {
             }
             self.pattern.writable(id);
         }
+        self.pipes.forget_room();
         if self.inproc_pipes > 0 {
             self.check_ties();
         }
@@ -114,16 +139,15 @@ impl Socket {
         }
         let spec =
             SocketOptions::find_for(self.socket_type(), key).map_err(|_unknown| Code::Invalid)?;
-        if spec.direction == Direction::Set {
+        let is_missing = is_gssapi(spec.number) && self.context.authentication.gssapi().is_none();
+        if spec.direction == Direction::Set || is_missing {
             return Err(Code::Invalid);
         }
         Ok(match spec.number {
             number::RCVMORE => Value::Int(i32::from(self.receive_more)),
             number::THREAD_SAFE => Value::from(self.socket_type().is_thread_safe()),
             number::TYPE => Value::Int(self.socket_type().number()),
-            number::ROUTING_ID
-                if self.socket_type() == SocketType::Stream && !self.last_routing_id.is_empty() =>
-            {
+            number::ROUTING_ID if self.shared.is_raw() && !self.last_routing_id.is_empty() => {
                 Value::Bytes(self.last_routing_id.clone())
             }
             number::LAST_ENDPOINT => Value::Bytes(self.last_endpoint.clone().into_bytes()),
@@ -148,10 +172,12 @@ impl Socket {
     /// `Invalid` on sockets that do not subscribe, `Terminated`.
     pub fn subscribe(&mut self, topic: &[u8]) -> Result<(), Code> {
         self.check_alive()?;
-        let first = self.pattern.subscribe(topic).map_err(code_of)?;
+        let before = self.pattern.topics_count();
+        let tell = self.pattern.subscribe(topic).map_err(code_of)?;
         self.find_short_ways();
-        if first {
-            self.spread(topic, true);
+        if tell {
+            let news = self.pattern.topics_count() != before;
+            self.spread(topic, true, news);
         }
         Ok(())
     }
@@ -165,13 +191,13 @@ impl Socket {
         let last = self.pattern.unsubscribe(topic).map_err(code_of)?;
         self.find_short_ways();
         if last {
-            self.spread(topic, false);
+            self.spread(topic, false, true);
         }
         Ok(())
     }
 
-    /// Tells every publisher of a change.
-    pub(super) fn spread(&mut self, topic: &[u8], add: bool) {
+    /// Tells every publisher of a change, or again what is so already.
+    pub(super) fn spread(&mut self, topic: &[u8], add: bool, news: bool) {
         if !matches!(
             self.socket_type(),
             SocketType::Sub | SocketType::Xsub | SocketType::Dish
@@ -179,11 +205,10 @@ impl Socket {
             return;
         }
         self.take_news();
-        for connection in self.shared.change_topic(topic, add) {
+        for connection in self.shared.change_topic(topic, add, news) {
             match self.by_connection.get(&connection.id).copied() {
-                Some(id) => {
-                    self.pump(id);
-                }
+                // As messages: the first few at once, of many the I/O thread sends most.
+                Some(id) => self.sent(id),
                 None => {
                     if connection.arming.arm() {
                         let id = connection.id;
@@ -199,6 +224,19 @@ impl Socket {
             }
         }
     }
+}
+
+/// Options that somebody must be there for.
+fn is_gssapi(number: i32) -> bool {
+    matches!(
+        number,
+        number::GSSAPI_SERVER
+            | number::GSSAPI_PRINCIPAL
+            | number::GSSAPI_SERVICE_PRINCIPAL
+            | number::GSSAPI_PLAINTEXT
+            | number::GSSAPI_PRINCIPAL_NAMETYPE
+            | number::GSSAPI_SERVICE_PRINCIPAL_NAMETYPE
+    )
 }
 
 /// A key of CURVE: 32 bytes, or text of 40 characters with or without a NUL.

@@ -10,6 +10,7 @@ use super::Socket;
 use super::link::Link;
 use super::sending::code_of;
 use crate::command::{Linger, Order};
+use crate::connection::Extent;
 
 /// `ZMQ_POLLOUT`, in the state of a peer.
 const WRITABLE: i32 = 2;
@@ -28,7 +29,7 @@ impl Socket {
     pub(super) fn introduce(&mut self, id: PipeId, routing_id: Vec<u8>) {
         if let Some(pipe) = self.pipes.get_mut(id) {
             pipe.peer.known = true;
-            pipe.peer.routing_id = routing_id;
+            pipe.peer.routing_id = routing_id.into();
         }
         self.pattern.identified(&mut self.pipes, id);
     }
@@ -71,20 +72,11 @@ impl Socket {
         }
     }
 
-    /// A connection we made is lost: the application is told, if it has asked to be.
-    pub(super) fn say_hiccup(&mut self, id: PipeId) {
-        if !self.options.hiccup_msg.is_empty() || self.socket_type() == SocketType::Stream {
-            let message = Message::copy_from_slice(&self.options.hiccup_msg);
-            self.pattern.deliver(id, message);
-            self.find_short_ways();
-        }
-    }
-
     /// Tells the publishers what sends have changed.
     #[cold]
     pub(super) fn spread_topics(&mut self) {
         for change in self.pattern.take_topics() {
-            self.spread(&change.topic, change.add);
+            self.spread(&change.topic, change.add, change.news);
         }
     }
 
@@ -97,7 +89,7 @@ impl Socket {
 
     /// Closes one connection, in an orderly way.
     fn close_pipe(&mut self, id: PipeId) {
-        self.pump(id);
+        self.pump(id, Extent::All);
         if let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) {
             let linger = Linger::from_option(self.options.linger);
             let id = wire.connection.id;
@@ -163,7 +155,7 @@ impl Socket {
     pub fn join(&mut self, group: &[u8]) -> Result<(), Code> {
         self.check_alive()?;
         self.pattern.join(group).map_err(code_of)?;
-        self.spread(group, true);
+        self.spread(group, true, true);
         Ok(())
     }
 
@@ -174,7 +166,7 @@ impl Socket {
     pub fn leave(&mut self, group: &[u8]) -> Result<(), Code> {
         self.check_alive()?;
         self.pattern.leave(group).map_err(code_of)?;
-        self.spread(group, false);
+        self.spread(group, false, true);
         Ok(())
     }
 }

@@ -6,26 +6,31 @@
 //! connections themselves (`waiting`).
 
 use std::io;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use ferromq_message::Message;
+use ferromq_os::clock::ticks;
 use ferromq_os::epoll::Events;
 use ferromq_os::stream::Stream;
 use ferromq_os::thread::yield_now;
 use ferromq_pattern::{Pattern, Received, Refusal};
-use ferromq_pipe::{Fill, PipeId, Pool, Reader, Seen, interest};
+use ferromq_pipe::{Fill, FillFault, PipeId, Pool, Reader, Seen, interest};
 use ferromq_vocabulary::Code;
 
 use super::link::Link;
 use super::sending::{Deadline, code_of};
 use super::{Claimed, Socket, Wait};
-use crate::coding::{Breach, Inlet};
+use crate::coding::{Breach, Decoded, Inlet};
 use crate::command::Order;
 use crate::connection::{Connection, Rx};
-use crate::shared::BELL;
-use crate::tuning::{HOUSEKEEPING_MASK, PILE_BYTES};
+use crate::context::ContextShared;
+use crate::shared::{BELL, SocketShared};
+use crate::tuning::{
+    CROWD_BYTES, FEW_PEERS, GLANCE_BYTES, HOT_MOST, HOUSEKEEPING_MASK, MEANWHILE, PILE_BYTES,
+    READ_AHEAD, TURNS_LEAST,
+};
 use ferromq_zmtp::command::{self, Command};
+use ferromq_zmtp::transcode::Opened;
 
 impl Socket {
     /// Receives a part of a message; [`Message::more`] says whether others follow.
@@ -35,40 +40,73 @@ impl Socket {
     /// `State`, `Terminated`, `Interrupted`.
     #[inline]
     pub fn recv_frame(&mut self, wait: Wait) -> Result<Message, Code> {
+        let mut message = Message::new();
+        self.recv_to(&mut message, wait)?;
+        Ok(message)
+    }
+
+    /// The same, to where the part is to be: a message that is handed from call to call is copied
+    /// each time, as long as its fields are still on their way to the caches. What was there is
+    /// let go.
+    ///
+    /// # Errors
+    /// As for [`recv_frame`](Self::recv_frame); then what was there stays.
+    #[inline]
+    pub fn recv_to(&mut self, place: &mut Message, wait: Wait) -> Result<(), Code> {
         if self.options.conflate && self.conflates() {
-            return self.recv_newest(wait);
+            *place = self.recv_newest(wait)?;
+            return Ok(());
         }
-        self.recv_one(wait).map(|(_, message)| message)
+        self.recv_one(place, wait).map(drop)
     }
 
     /// Receives a part, and tells whose queue it was in.
     #[inline(always)]
-    pub(super) fn recv_one(&mut self, wait: Wait) -> Result<(Option<PipeId>, Message), Code> {
+    pub(super) fn recv_one(
+        &mut self,
+        place: &mut Message,
+        wait: Wait,
+    ) -> Result<Option<PipeId>, Code> {
         let id = match self.next(wait)? {
             Received::From(id) => id,
+            Received::Name(id) => {
+                *place = Message::copy_from_slice(self.pattern.routing_id_of(id));
+                place.set_more(true);
+                self.dress(id, place);
+                return Ok(None);
+            }
             Received::Own(message) => {
                 self.receive_more = message.more();
-                return Ok((None, message));
+                *place = message;
+                return Ok(None);
             }
-            Received::Head(id, message) => return Ok((None, self.dress(id, message))),
+            Received::Head(id, message) => {
+                *place = message;
+                self.dress(id, place);
+                return Ok(None);
+            }
             Received::Made(id, message) => {
-                let message = self.dress(id, message);
+                *place = message;
+                self.dress(id, place);
                 self.count_receive(id);
-                return Ok((None, message));
+                return Ok(None);
             }
         };
         let Some(pipe) = self.pipes.get_mut(id) else {
             return Err(Code::Fault);
         };
-        let Some(mut message) = pipe.reader.take() else {
+        let Some(message) = pipe.reader.take() else {
             return Err(Code::Fault);
         };
+        *place = message;
+        let message = place;
         if pipe.peer.metadata.is_some() || message.metadata().is_some() {
             // Over inproc a message that is passed on still has those of the peer it came from.
             message.set_metadata(pipe.peer.metadata.clone());
         }
+        self.read_ahead = self.read_ahead.saturating_sub(message.len());
         self.after_receive(id, message.more());
-        Ok((Some(id), message))
+        Ok(Some(id))
     }
 
     /// Receives a part into a buffer; returns its full length, which may be more than fitted, and
@@ -76,15 +114,21 @@ impl Socket {
     ///
     /// # Errors
     /// As for [`recv_frame`](Self::recv_frame).
-    #[inline]
+    #[inline(always)]
     pub fn recv_into(&mut self, buffer: &mut [u8], wait: Wait) -> Result<(usize, bool), Code> {
         if let Some(id) = self.only_source
             && !self.receive_more
             && !self.shared.wake.has_news()
             && let Some(pipe) = self.pipes.get_mut(id)
-            && let Some(len) = pipe.reader.take_short_into(buffer)
+            && let Some(len) = pipe.reader.take_plain_into(buffer)
         {
-            self.count_receive(id);
+            let is_due = pipe.reader.taken() & u64::from(HOUSEKEEPING_MASK) == 0;
+            if self.inproc_pipes > 0 {
+                self.give_credit(id);
+            }
+            if is_due {
+                self.keep_house(id);
+            }
             return Ok((len, false));
         }
         self.recv_into_by_pattern(buffer, wait)
@@ -111,6 +155,13 @@ impl Socket {
                 buffer[..fits].copy_from_slice(&message[..fits]);
                 return Ok((message.len(), message.more()));
             }
+            Received::Name(id) => {
+                let name = self.pattern.routing_id_of(id);
+                let fits = name.len().min(buffer.len());
+                buffer[..fits].copy_from_slice(&name[..fits]);
+                self.receive_more = true;
+                return Ok((name.len(), true));
+            }
             Received::Own(message) | Received::Head(_, message) => {
                 self.receive_more = message.more();
                 let fits = message.len().min(buffer.len());
@@ -124,17 +175,18 @@ impl Socket {
         let Some((len, more)) = pipe.reader.take_into(buffer) else {
             return Err(Code::Fault);
         };
+        self.read_ahead = self.read_ahead.saturating_sub(len);
         self.after_receive(id, more);
         Ok((len, more))
     }
 
     /// A frame that the pattern has made gets what is known of its peer.
-    fn dress(&mut self, id: PipeId, mut message: Message) -> Message {
+    #[inline]
+    fn dress(&mut self, id: PipeId, message: &mut Message) {
         if let Some(pipe) = self.pipes.get(id) {
             message.set_metadata(pipe.peer.metadata.clone());
         }
         self.receive_more = message.more();
-        message
     }
 
     /// Where the next part comes from.
@@ -153,10 +205,13 @@ impl Socket {
         self.check_alive()?;
         // The clock is read only if there is nothing to be had at once.
         let mut deadline = None;
+        self.read_ahead = 0;
         loop {
             let found = self.input();
             match self.pattern.recv(&mut self.pipes) {
                 Ok(received) => return Ok(received),
+
+                Err(Refusal::Again) if self.obey_first() => continue,
                 Err(Refusal::Again) => {}
                 Err(refusal) => return Err(code_of(refusal)),
             }
@@ -221,28 +276,57 @@ impl Socket {
         self.report_faulty();
     }
 
-    /// Looks for input everywhere without sleeping; whether a pipe has become readable.
+    /// Looks for input everywhere without sleeping; whether there may be some now.
     pub(super) fn input(&mut self) -> bool {
-        self.take_news();
-        let mut found = false;
+        // The kernel first: with its answer the bell is taken back, and what it rang for is found
+        // by the looks that follow.
+        self.ask_kernel();
+        self.let_others_in();
+        let mut found = self.take_news();
+        self.pace.has_looked = true;
         if self.inproc_pipes > 0 {
             found |= self.look_inproc();
         }
-        if self.shared.reads_itself && !self.by_connection.is_empty() {
-            if self.by_connection.len() == 1 {
-                // Asking the one connection is cheaper than asking which.
-                if let Some(id) = self.by_connection.values().next().copied() {
-                    self.heat(id);
-                }
-            } else {
-                self.harvest();
-            }
+        if self.reads_wires() {
             found |= self.fill_hot();
+            if self.carried > 0 {
+                found |= self.look_at_readers();
+            }
         } else {
             found |= self.look_at_readers();
         }
         self.bury();
         found
+    }
+
+    /// Whether there are connections that the application reads itself.
+    fn reads_wires(&self) -> bool {
+        self.shared.reads_itself && self.by_connection.len() > self.carried
+    }
+
+    /// Which connections may have input.
+    fn ask_kernel(&mut self) {
+        if !self.reads_wires() {
+            return;
+        }
+        if self.by_connection.len() == 1 {
+            // Asking the one connection is cheaper than asking which.
+            if let Some(id) = self.by_connection.values().next().copied() {
+                self.heat(id);
+            }
+        } else if self.hot.len() <= HOT_MOST {
+            self.harvest();
+        }
+    }
+
+    /// Under chaos: between two looks there is time for much to happen.
+    #[inline]
+    fn let_others_in(&self) {
+        if self.dice.one_in(2) {
+            for _ in 0..MEANWHILE {
+                yield_now();
+            }
+        }
     }
 
     /// Pipes of this process that have something.
@@ -323,36 +407,47 @@ impl Socket {
 
     /// The application is alive and reads: the I/O thread may leave the input to it.
     fn note_reads(&self) {
-        let reads = &self.shared.lease.reads;
-        reads.store(reads.load(Relaxed).wrapping_add(1), Relaxed);
+        note_read(&self.shared, &self.context);
     }
 
     /// The kernel may hold input for this pipe.
     pub(super) fn heat(&mut self, id: PipeId) {
         if let Some(Some(Link::Wire(wire))) = self.links.get_mut(id.index())
+            && !wire.connection.carried
             && !std::mem::replace(&mut wire.hot, true)
         {
             wire.connection.unread.store(true, Relaxed);
-            self.hot.push(id);
+            self.hot.push_back(id);
         }
     }
 
     fn fill_hot(&mut self) -> bool {
         let mut found = false;
-        let mut index = 0;
-        while let Some(&id) = self.hot.get(index) {
+        for _ in 0..self.hot.len() {
+            if found && self.reads_enough() {
+                // Whoever is left must not be forgotten, should the application stay away.
+                self.have_lease_watched();
+                break;
+            }
+            let Some(id) = self.hot.pop_front() else {
+                break;
+            };
             found |= self.fill(id);
             if matches!(self.links.get(id.index()), Some(Some(Link::Wire(wire))) if wire.hot) {
-                index += 1;
-            } else {
-                self.hot.swap_remove(index);
+                self.hot.push_back(id);
             }
         }
         found
     }
 
+    /// Whether what has been read will do for a while.
+    fn reads_enough(&self) -> bool {
+        self.read_ahead >= READ_AHEAD && self.pattern.readable_pipes() >= TURNS_LEAST
+    }
+
     /// Reads a connection if its queue has no message; whether there is one now.
     fn fill(&mut self, id: PipeId) -> bool {
+        let is_crowd = self.links.len() > FEW_PEERS;
         let (Some(Some(Link::Wire(wire))), Some((pipe, pool))) =
             (self.links.get_mut(id.index()), self.pipes.with_pool(id))
         else {
@@ -367,33 +462,39 @@ impl Socket {
         let Some(mut rx) = connection.try_rx() else {
             return false;
         };
-        let reads = &self.shared.lease.reads;
-        reads.store(reads.load(Relaxed).wrapping_add(1), Relaxed);
+        note_read(&self.shared, &self.context);
+        let scratch = if self.glance.wanted {
+            Some(&mut self.glance.scratch()[..GLANCE_BYTES])
+        } else if is_crowd && !wire.streams {
+            Some(self.glance.scratch())
+        } else {
+            None
+        };
         let filled = read_for(
             &mut pipe.reader,
             pool,
             &mut rx,
             connection,
             &mut self.commands,
+            scratch,
         );
         drop(rx);
+        if filled.pile {
+            self.pace.last_read_at = ticks();
+        }
+        self.read_ahead += filled.came;
+        if filled.read > 0 {
+            wire.streams = filled.read >= CROWD_BYTES;
+            self.pace.last_read = if filled.pile { filled.read } else { 0 };
+        }
         wire.hot = filled.hot;
         connection.unread.store(filled.hot, Relaxed);
         if let Some(order) = filled.order {
             connection.io.post(order);
         }
-        if filled.pile && !self.shared.lease.watched.load(Relaxed) {
+        if filled.pile {
             // Commands may lie behind what the application takes its time to receive.
-            let home = self
-                .shared
-                .home
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some(io) = home.as_ref() {
-                io.post(Order::Watch {
-                    socket: self.shared.id,
-                });
-            }
+            self.have_lease_watched();
         }
         if filled.found {
             self.pattern.readable(id);
@@ -425,12 +526,23 @@ impl Socket {
     }
 }
 
+/// The application reads: see [`SocketShared`]'s lease.
+fn note_read(socket: &SocketShared, context: &ContextShared) {
+    for reads in [&socket.lease.reads, &context.reads] {
+        reads.store(reads.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+}
+
 /// What reading for a pipe has come to.
 struct Filled {
     /// There is a message.
     found: bool,
     /// The kernel may have more.
     hot: bool,
+    /// How much was read last.
+    read: usize,
+    /// How much was read in all.
+    came: usize,
     /// Much has been read at once, and nobody has looked through it.
     pile: bool,
     order: Option<Order>,
@@ -443,10 +555,13 @@ fn read_for(
     rx: &mut Rx,
     connection: &Connection,
     commands: &mut Vec<Claimed>,
+    mut glance: Option<&mut [u8]>,
 ) -> Filled {
     let mut filled = Filled {
         found: false,
         hot: false,
+        read: 0,
+        came: 0,
         pile: false,
         order: None,
     };
@@ -463,13 +578,21 @@ fn read_for(
         if filled.found || !filled.hot && filled.order.is_some() {
             return filled;
         }
-        let Some(stream) = stream.as_ref().filter(|_| !*ended) else {
+        let Some(stream) = stream.as_ref() else {
             return filled;
         };
         let id = connection.id;
-        let came = match inlet {
-            Some(inlet) => read_coded(inlet, fill, stream, connection),
-            None => match fill.read(reader, pool, stream, |room| connection.cut(room)) {
+        if *ended {
+            // It could not be told before there was room for what came before the end.
+            filled.order = Some(Order::Lost { id });
+            return filled;
+        }
+        let came = match (inlet.as_mut(), glance.take()) {
+            (Some(inlet), _) => read_coded(inlet, fill, stream, connection),
+            (None, Some(scratch)) if !fill.has_room() => {
+                read_a_little(scratch, fill, stream, connection)
+            }
+            (None, _) => match fill.read(reader, pool, stream, |room| connection.cut(room)) {
                 Ok(came) => came.map_err(|error| came_to(&error, id)),
                 Err(fault) => Err(Order::Overrun {
                     id,
@@ -480,8 +603,10 @@ fn read_for(
         match came {
             Ok((read @ 1.., offered)) => {
                 connection.count_read(read);
-                // A short read has emptied the kernel's queue.
-                filled.hot = read == offered;
+                // A short read has emptied the kernel's queue, but may not have come to the end.
+                filled.hot = read == offered || connection.trailing.load(Relaxed);
+                filled.read = read;
+                filled.came += read;
                 filled.pile = read >= PILE_BYTES;
                 filled.found = reader.is_ready();
                 claim_commands(reader, fill, commands);
@@ -511,6 +636,29 @@ fn read_for(
     }
 }
 
+/// Reads so much that it becomes clear whether there is a message; returns how much was read and offered.
+/// Whoever asks many connections before it receives from any would else have as many large blocks
+/// in use, and each cold when its turn comes.
+fn read_a_little(
+    scratch: &mut [u8],
+    fill: &mut Fill,
+    stream: &Stream,
+    connection: &Connection,
+) -> Result<(usize, usize), Order> {
+    let id = connection.id;
+    let offered = connection.cut(scratch.len());
+    let read = stream
+        .recv(&mut scratch[..offered])
+        .map_err(|error| came_to(&error, id))?;
+    match absorb(fill, &scratch[..read], connection) {
+        Ok(()) => Ok((read, offered)),
+        Err(fault) => Err(Order::Overrun {
+            id,
+            breach: Breach::Limit(fault),
+        }),
+    }
+}
+
 /// Reads what has to be decoded; returns how much was read and offered.
 fn read_coded(
     inlet: &mut Inlet,
@@ -519,24 +667,28 @@ fn read_coded(
     connection: &Connection,
 ) -> Result<(usize, usize), Order> {
     let id = connection.id;
-    let offered = connection.cut(inlet.wire.len());
-    let mut wire = std::mem::take(&mut inlet.wire);
-    let result = stream.recv(&mut wire[..offered]);
-    let breach = match &result {
-        Ok(read) => inlet
-            .decode(&wire[..*read])
-            .map_err(Breach::Traffic)
-            .and_then(|frames| Ok(fill.absorb(frames, &mut |seen| answer_ping(&seen, connection))?))
-            .err(),
-        Err(_) => None,
+    let mut ttl = None;
+    let mut take = |decoded: Decoded<'_>| {
+        let mut see = |seen: Seen<'_>| answer_ping(&seen, connection, &mut ttl);
+        match decoded {
+            Decoded::Frames(frames) => fill.absorb(frames, &mut see),
+            Decoded::Large(Opened { flags, body }) => fill.absorb_frame(flags, body, &mut see),
+        }
     };
-    inlet.wire = wire;
-    if let Some(breach) = breach {
-        return Err(Order::Overrun { id, breach });
+    let came = inlet.read(stream, |room| connection.cut(room), &mut take);
+    tell_pinged(connection, ttl);
+    match came {
+        Ok(came) => came.map_err(|error| came_to(&error, id)),
+        Err(breach) => Err(Order::Overrun { id, breach }),
     }
-    let read = result.map_err(|error| came_to(&error, id))?;
-    inlet.adapt(read);
-    Ok((read, offered))
+}
+
+/// Takes in what has been read elsewhere; answers PINGs on the way.
+fn absorb(fill: &mut Fill, bytes: &[u8], connection: &Connection) -> Result<(), FillFault> {
+    let mut ttl = None;
+    fill.absorb(bytes, &mut |seen| answer_ping(&seen, connection, &mut ttl))?;
+    tell_pinged(connection, ttl);
+    Ok(())
 }
 
 /// What an error of a read means; [`Order::Resume`] stands for "nothing there".
@@ -554,7 +706,7 @@ pub(super) fn claim_commands(reader: &mut Reader, fill: &mut Fill, commands: &mu
         return;
     }
     for frame in reader.take_commands() {
-        let ours = fill.claim(frame.position);
+        let ours = fill.claim(frame.position, frame.body.len());
         commands.push(Claimed {
             body: frame.body,
             ours,
@@ -565,14 +717,23 @@ pub(super) fn claim_commands(reader: &mut Reader, fill: &mut Fill, commands: &mu
 /// Answers the PINGs among what has just been read, ahead of the messages before them.
 fn answer_pings(fill: &mut Fill, connection: &Connection) {
     // What is too large is met again by the next read.
-    let _met_again = fill.walk(&mut |seen| answer_ping(&seen, connection));
+    let mut ttl = None;
+    let _met_again = fill.walk(&mut |seen| answer_ping(&seen, connection, &mut ttl));
+    tell_pinged(connection, ttl);
 }
 
-fn answer_ping(seen: &Seen<'_>, connection: &Connection) {
+fn answer_ping(seen: &Seen<'_>, connection: &Connection, last: &mut Option<u16>) {
     if let Seen::Command(_, body) = seen
         && let Ok(Command::Ping { ttl, context }) = command::parse(body)
     {
-        connection.post_control(|lane| command::pong(context, lane));
+        connection.post_pong(context);
+        *last = Some(ttl);
+    }
+}
+
+/// The I/O thread keeps the time. However many PINGs have come, it hears of the last.
+pub(super) fn tell_pinged(connection: &Connection, ttl: Option<u16>) {
+    if let Some(ttl) = ttl {
         connection.io.post(Order::Pinged {
             id: connection.id,
             ttl,

@@ -13,26 +13,27 @@ use ferromq_os::clock::ticks;
 use ferromq_os::thread::yield_now;
 use ferromq_pattern::{Pattern, Refusal, Sent};
 use ferromq_pipe::{Outgoing, PipeId, interest};
-use ferromq_vocabulary::{Code, SocketType};
+use ferromq_vocabulary::Code;
 
 use super::link::Link;
-use super::{CREDITS, Cover, Socket, Wait, drops_when_full};
+use super::{CREDITS, Cover, ShortWay, Socket, Wait, looks_each_time};
 use crate::command::Order;
-use crate::connection::Pumped;
+use crate::connection::{Extent, Pumped};
 use crate::policy::Policy;
 use crate::tuning::{
-    AHEAD, CLOCK_MASK, FAN_OUT_US, FEW_PEERS, FLUSH_BYTES, FLUSH_GAP_US, INSIST_US, REFRESH, SHORT,
-    STREAM_COST, STREAM_GAP,
+    AHEAD, CLOCK_MASK, FAN_OUT_US, FEW_PEERS, FLUSH_GAP_US, INSIST_US, LONG_BURST, REFRESH_US,
+    STREAM_COST, STREAM_GAP, STREAM_MARK,
 };
 
 impl Socket {
-    /// Sends a part of a message; `more` follow in the next calls. A message is taken out of
-    /// `frame` when this succeeds, and left in it when it fails.
+    /// Sends a part of a message; `more` follow in the next calls. A message that
+    /// travels by reference is taken out of `frame` when this succeeds; one that was copied is left
+    /// to the caller.
     ///
     /// # Errors
     /// Those of `zmq_send(3)`: `Again` if it would have to wait longer than it may, `NotSupported`,
     /// `State`, `Terminated`, `Interrupted`.
-    #[inline]
+    #[inline(always)]
     pub fn send_frame(
         &mut self,
         frame: &mut Outgoing<'_>,
@@ -41,13 +42,12 @@ impl Socket {
     ) -> Result<(), Code> {
         self.begin()?;
         // With one peer, and neither room nor a write in question, there is little to do.
-        if let (Some(way), Outgoing::Bytes(bytes)) = (&self.short_way, &*frame)
+        if let Some(way) = &self.short_way
             && !(more || self.send_more)
-            && bytes.len() < SHORT
-            && let Some((pipe, pool)) = self.pipes.with_pool(way.id)
-            && pipe.writer.messages() < pipe.free_until
+            && let Some(bytes) = way.copied(frame)
+            && let Some(pipe) = self.pipes.get_mut(way.id)
+            && pipe.writer.append_quick(bytes)
         {
-            pipe.writer.append(pool, bytes, false);
             let id = way.id;
             match &way.cover {
                 Cover::Promise(connection) if connection.arming.covers() => {}
@@ -75,8 +75,7 @@ impl Socket {
             match frame {
                 Outgoing::Bytes(bytes) => pipe.writer.append(pool, bytes, false),
                 Outgoing::Message(message) => {
-                    pipe.writer
-                        .append_message(pool, std::mem::take(*message), false);
+                    pipe.writer.append_message(pool, message, false);
                 }
             }
             self.sent(id);
@@ -86,27 +85,23 @@ impl Socket {
         self.send_by_pattern(frame, more, wait)
     }
 
-    /// How long the next short messages to the only peer need no thought.
+    /// How long the next messages to the only peer need no thought.
     fn think_ahead(&mut self, id: PipeId) {
         let Some(pipe) = self.pipes.get_mut(id) else {
             return;
         };
-        let sent = pipe.writer.messages();
-        pipe.free_until = match self.links.get(id.index()) {
+        match self.links.get(id.index()) {
             Some(Some(Link::Wire(wire))) => {
-                let bytes = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
                 let due = wire.flushed_messages.saturating_add(pipe.limit());
-                if bytes + AHEAD * SHORT as u64 >= FLUSH_BYTES || !wire.fast {
-                    0
-                } else {
-                    (sent + AHEAD)
-                        .min(due.saturating_sub(1))
-                        .min(pipe.room_until())
-                }
+                let messages = pipe.writer.messages() + u64::from(wire.ahead);
+                pipe.writer.allow_quick(
+                    messages.min(due.saturating_sub(1)).min(pipe.room_until()),
+                    wire.flushed_bytes + wire.flush_above,
+                );
             }
-            Some(Some(Link::Inproc(_))) => pipe.room_until(),
-            _ => 0,
-        };
+            Some(Some(Link::Inproc(_))) => pipe.writer.allow_quick(pipe.room_until(), u64::MAX),
+            _ => {}
+        }
     }
 
     #[inline(never)]
@@ -134,7 +129,7 @@ impl Socket {
 
     /// Whether a part is all there is to a message, though more were announced.
     fn ends_anyway(&self, sent: Sent) -> bool {
-        sent == Sent::Topic || self.socket_type() == SocketType::Stream
+        sent == Sent::Topic || self.shared.is_raw()
     }
 
     #[cold]
@@ -170,21 +165,21 @@ impl Socket {
                 Err(refusal) => break Err(code_of(refusal)),
             }
         };
-        self.pipes.may_refresh = drops_when_full(self.socket_type());
+        self.pipes.may_refresh = looks_each_time(self.socket_type(), &self.options);
         result
     }
 
     /// A send that does not wait looks at full queues once in a while only.
     fn may_look_again(&mut self) -> bool {
-        let now = Instant::now();
-        if self
-            .last_refresh
-            .is_some_and(|last| now.duration_since(last) < REFRESH)
-        {
-            return false;
+        let now = ticks();
+        // A queue that was filled just now counts as looked at when it was last written.
+        let last = self.pace.last_refresh.max(self.pace.last_flush);
+        let pause = REFRESH_US * self.pace.gap / FLUSH_GAP_US;
+        let may = std::mem::take(&mut self.pace.has_looked) || now.wrapping_sub(last) >= pause;
+        if may {
+            self.pace.last_refresh = now;
         }
-        self.last_refresh = Some(now);
-        true
+        may
     }
 
     /// Writes what full queues hold, and looks how far their readers are.
@@ -197,7 +192,7 @@ impl Socket {
                 .get(id)
                 .is_some_and(|pipe| pipe.waiting() >= pipe.limit());
             if full {
-                self.pump(id);
+                self.pump(id, Extent::All);
                 if let Some(pipe) = self.pipes.get_mut(id) {
                     pipe.refresh();
                     if pipe.waiting() < pipe.limit() {
@@ -230,6 +225,31 @@ impl Socket {
             }
             return;
         }
+        if !self.fan_out_goes_on() {
+            self.look_at_many(count);
+        }
+        self.pace.fan_count = self.pace.fan_count.wrapping_add(1);
+        if self.pace.fan_count & self.pace.fan_mask == 0 {
+            self.write_to_some(count);
+        }
+    }
+
+    /// Whether the message has gone to the same peers as the last ones, none of them has a batch to be
+    /// written yet, and each is looked after.
+    #[inline]
+    fn fan_out_goes_on(&self) -> bool {
+        self.pipes.logged().is_some_and(|logged| {
+            logged.generation == self.fan_out.generation
+                && logged.messages <= self.fan_out.messages
+                && logged.bytes <= self.fan_out.bytes
+        }) && self.fan_out.peers.iter().all(|c| c.arming.covers())
+    }
+
+    /// Sees to each peer of a message to many, and notes how long that will do.
+    fn look_at_many(&mut self, count: usize) {
+        let mut fan_out = std::mem::take(&mut self.fan_out);
+        fan_out.peers.clear();
+        let (mut messages_left, mut bytes_left) = (u64::MAX, u64::MAX);
         for index in 0..count {
             let id = self.pattern.touched()[index];
             let Some(Some(Link::Wire(wire))) = self.links.get_mut(id.index()) else {
@@ -239,35 +259,50 @@ impl Socket {
             let Some(pipe) = self.pipes.get(id) else {
                 continue;
             };
+            fan_out.peers.push(Arc::clone(&wire.connection));
             let unflushed = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
             let messages = pipe.writer.messages().wrapping_sub(wire.flushed_messages);
-            if unflushed >= FLUSH_BYTES || messages >= pipe.limit() {
-                self.flush(id);
+            if unflushed > wire.flush_above {
+                self.flush(id, Extent::Batches);
+            } else if messages >= pipe.limit() {
+                self.flush(id, Extent::All);
             } else if !wire.connection.arming.covers() {
                 self.arm(id);
             }
+            let (Some(pipe), Some(Some(Link::Wire(wire)))) =
+                (self.pipes.get(id), self.links.get(id.index()))
+            else {
+                continue;
+            };
+            let unflushed = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
+            let messages = pipe.writer.messages().wrapping_sub(wire.flushed_messages);
+            bytes_left = bytes_left.min(wire.flush_above.saturating_sub(unflushed));
+            messages_left = messages_left.min((pipe.limit() - 1).saturating_sub(messages));
         }
-        self.pace.fan_count = self.pace.fan_count.wrapping_add(1);
-        if self.pace.fan_count & self.pace.fan_mask == 0 {
-            self.write_to_some(count);
+        if let Some(logged) = self.pipes.logged() {
+            fan_out.generation = logged.generation;
+            fan_out.messages = logged.messages.saturating_add(messages_left);
+            fan_out.bytes = logged.bytes.saturating_add(bytes_left);
         }
+        self.fan_out = fan_out;
     }
 
     /// Writes to a few of many peers, if that has not been done just now.
     fn write_to_some(&mut self, count: usize) {
         let now = ticks();
         let per_us = self.pace.gap / FLUSH_GAP_US;
-        let quick = now.wrapping_sub(self.pace.last_look) < self.pace.gap / 8;
+        let messages = u64::from(self.pace.fan_mask) + 1;
+        let quick = now.wrapping_sub(self.pace.last_look) < messages * per_us;
         self.pace.last_look = now;
         self.pace.fan_mask = if quick { CLOCK_MASK } else { 0 };
-        // At most a third of the time goes into this.
-        if now.wrapping_sub(self.pace.last_flush) < 2 * FAN_OUT_US * per_us {
+        // A stream goes out in batches; at most a third of the time goes into this.
+        if quick || now.wrapping_sub(self.pace.last_flush) < 2 * FAN_OUT_US * per_us {
             return;
         }
         for _ in 0..count {
             self.pace.fan_turn = (self.pace.fan_turn + 1) % count;
             let id = self.pattern.touched()[self.pace.fan_turn];
-            self.flush(id);
+            self.flush(id, Extent::All);
             if ticks().wrapping_sub(now) > FAN_OUT_US * per_us {
                 return;
             }
@@ -287,12 +322,12 @@ impl Socket {
                 };
                 let unflushed = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
                 let messages = pipe.writer.messages().wrapping_sub(wire.flushed_messages);
-                if unflushed >= FLUSH_BYTES || messages >= pipe.limit() {
-                    self.flush(id);
-                } else if wire.connection.arming.covers() {
-                    self.look_at_clock(id);
+                if messages >= pipe.limit() {
+                    self.flush(id, Extent::All);
+                } else if unflushed > wire.flush_above {
+                    self.flush_batch(id);
                 } else {
-                    self.send_idle(id);
+                    self.sent_one(id);
                 }
             }
             Link::Inproc(link) => {
@@ -300,6 +335,24 @@ impl Socket {
                     peer.wake.notify_light(interest::IN);
                 }
             }
+        }
+    }
+
+    /// A message that makes no batch is in the queue of this connection.
+    #[inline]
+    fn sent_one(&mut self, id: PipeId) {
+        if self.expects_another_answer(id) {
+            return self.hold(id);
+        }
+        let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
+            return;
+        };
+        if wire.held_since != 0 {
+            self.flush(id, Extent::All);
+        } else if wire.connection.arming.covers() {
+            self.look_at_clock(id);
+        } else {
+            self.send_idle(id);
         }
     }
 
@@ -312,12 +365,24 @@ impl Socket {
             return;
         };
         // Sends that come fast look at the clock only now and then.
-        wire.fast = now.wrapping_sub(wire.last_check) < gap / 4;
+        let fast = now.wrapping_sub(wire.last_check) < gap / 4;
+        wire.ahead = if fast {
+            (2 * wire.ahead).clamp(8, AHEAD)
+        } else {
+            0
+        };
         wire.last_check = now;
         // One clock for the whole socket: many peers must not each take a share of its time.
         let since = now.wrapping_sub(self.pace.last_flush.max(wire.last_flush));
         if since > (STREAM_GAP * gap).max(STREAM_COST * wire.cost) {
-            self.flush(id);
+            // One by one is no burst, however many there have been: the I/O thread is not to be woken
+            // anew for them when it has taken its promise back.
+            if let Some(pipe) = self.pipes.get(id)
+                && pipe.writer.messages().wrapping_sub(wire.flushed_messages) == 1
+            {
+                wire.burst_began = pipe.writer.messages();
+            }
+            self.flush(id, Extent::All);
         }
     }
 
@@ -326,28 +391,47 @@ impl Socket {
     fn send_idle(&mut self, id: PipeId) {
         let now = ticks();
         let gap = self.pace.gap;
-        let Some(Link::Wire(wire)) = self.links[id.index()].as_mut() else {
+        let (Some(Link::Wire(wire)), Some(pipe)) =
+            (self.links[id.index()].as_mut(), self.pipes.get(id))
+        else {
             return;
         };
         wire.last_check = now;
-        if now.wrapping_sub(wire.last_flush) > gap.max(wire.cost * 2) {
+        let after_wait = std::mem::take(&mut self.pace.has_waited);
+        if after_wait || now.wrapping_sub(wire.last_flush) > gap.max(wire.cost * 2) {
             wire.credits = CREDITS;
-            self.flush(id);
+            let begun = pipe.writer.messages();
+            let last = begun.wrapping_sub(std::mem::replace(&mut wire.burst_began, begun));
+            // After a long burst another is likely: the I/O thread takes some time to wake up.
+            if last > LONG_BURST {
+                self.arm(id);
+            }
+            self.flush(id, Extent::All);
         } else if wire.credits > 0 {
             wire.credits -= 1;
-            self.flush(id);
+            self.flush(id, Extent::All);
         } else {
-            wire.fast = false;
+            wire.ahead = 0;
             self.arm(id);
+        }
+    }
+
+    /// Writes a batch; then its messages make room for others.
+    #[inline(never)]
+    fn flush_batch(&mut self, id: PipeId) {
+        self.flush(id, Extent::Batches);
+        // Who sets a low mark wants to see it reached: see `may_look_again`.
+        if let Some(pipe) = self.pipes.get_mut(id).filter(|p| p.limit() >= STREAM_MARK) {
+            pipe.refresh_exactly();
         }
     }
 
     /// Writes, where the policy lets the application write.
     #[inline(never)]
-    fn flush(&mut self, id: PipeId) {
+    pub(super) fn flush(&mut self, id: PipeId, extent: Extent) {
         if self.assists(id) {
-            if self.pump(id) == Pumped::Blocked {
-                self.insist(id);
+            if self.pump(id, extent) == Pumped::Blocked {
+                self.insist(id, extent);
             }
         } else {
             self.note_flushed(id);
@@ -357,7 +441,7 @@ impl Socket {
 
     /// The kernel takes no more. Before the queue grows, and leaves the caches, gives the peer some
     /// time to read.
-    fn insist(&mut self, id: PipeId) {
+    fn insist(&mut self, id: PipeId, extent: Extent) {
         let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
             return;
         };
@@ -367,13 +451,16 @@ impl Socket {
         loop {
             yield_now();
             connection.blocked.store(false, Relaxed);
-            if self.pump(id) != Pumped::Blocked || ticks().wrapping_sub(began) > limit {
+            if self.pump(id, extent) != Pumped::Blocked || ticks().wrapping_sub(began) > limit {
                 return;
             }
         }
     }
 
     fn assists(&self, id: PipeId) -> bool {
+        if self.is_carried(id) {
+            return false;
+        }
         match self.shared.policy {
             Policy::Assisted => true,
             Policy::IoOnly => false,
@@ -386,14 +473,29 @@ impl Socket {
         }
     }
 
+    /// Whether a pipe's bytes travel in datagrams, which is the I/O thread's business alone.
+    pub(super) fn is_carried(&self, id: PipeId) -> bool {
+        self.links
+            .get(id.index())
+            .and_then(Option::as_ref)
+            .and_then(Link::wire)
+            .is_some_and(|wire| wire.connection.carried)
+    }
+
     fn note_flushed(&mut self, id: PipeId) {
         let (Some(Some(Link::Wire(wire))), Some(pipe)) =
             (self.links.get_mut(id.index()), self.pipes.get(id))
         else {
             return;
         };
+        let bytes = pipe.writer.bytes().wrapping_sub(wire.flushed_bytes);
+        let messages = pipe.writer.messages().wrapping_sub(wire.flushed_messages);
+        if let Some(mean) = bytes.checked_div(messages) {
+            wire.flush_above = wire.connection.choose_batch(mean).saturating_sub(mean);
+        }
         wire.flushed_bytes = pipe.writer.bytes();
         wire.flushed_messages = pipe.writer.messages();
+        self.release_held(id);
     }
 
     /// Has the I/O thread look after this connection.
@@ -408,12 +510,12 @@ impl Socket {
     }
 
     /// Writes what this pipe's queue holds, if nobody else is at it.
-    pub(super) fn pump(&mut self, id: PipeId) -> Pumped {
+    pub(super) fn pump(&mut self, id: PipeId, extent: Extent) -> Pumped {
         let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
             return Pumped::Offline;
         };
         let connection = Arc::clone(&wire.connection);
-        if self.shared.policy == Policy::IoOnly {
+        if self.shared.policy == Policy::IoOnly || connection.carried {
             self.note_flushed(id);
             self.arm(id);
             return Pumped::Paused;
@@ -439,18 +541,15 @@ impl Socket {
             self.arm(id);
             return Pumped::Paused;
         };
-        let pumped = connection.pump(&mut tx);
+        let pumped = connection.pump(&mut tx, extent);
         if pumped == Pumped::Drained {
             pipe.writer.release(&mut tx.drain, pool);
         }
         let finished = tx.drain.take_finished();
-        let flushes = connection.app_flushes.load(Relaxed);
-        connection
-            .app_flushes
-            .store(flushes.wrapping_add(1), Relaxed);
         drop(tx);
         drop(finished);
         let ended = ticks();
+        connection.note_flush(ended);
         if let Some(Some(Link::Wire(wire))) = self.links.get_mut(id.index()) {
             wire.last_flush = ended;
             wire.cost = (wire.cost * 7 + ended.wrapping_sub(began)) / 8;
@@ -479,7 +578,7 @@ impl Socket {
                 .get(id)
                 .is_some_and(|pipe| pipe.writer.bytes() != wire.flushed_bytes);
             if unflushed {
-                self.flush(id);
+                self.flush(id, Extent::All);
             }
             // Waiting for input ends a burst of output.
             if let Some(Link::Wire(wire)) = self.links[index].as_mut() {
@@ -507,6 +606,23 @@ impl Socket {
                 Deadline::At(Instant::now() + std::time::Duration::from_millis(milliseconds))
             }
         }
+    }
+}
+
+impl ShortWay {
+    /// The body of a frame, if a short one is copied on this way.
+    #[inline(always)]
+    fn copied<'a>(&self, frame: &'a Outgoing<'_>) -> Option<&'a [u8]> {
+        let bytes = match frame {
+            Outgoing::Bytes(bytes) => bytes,
+            Outgoing::Message(message)
+                if !message.is_by_reference() || matches!(self.cover, Cover::Promise(_)) =>
+            {
+                message.as_slice()
+            }
+            Outgoing::Message(_) => return None,
+        };
+        Some(bytes)
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Socket;
 use super::link::Link;
+use crate::connection::Connection;
+use crate::transport::endpoint_of;
 
 /// What has gone between a socket and one peer. Messages are whole ones, bytes are those on the
 /// wire, frame headers included.
@@ -12,12 +14,20 @@ use super::link::Link;
 pub struct PeerStatistics {
     /// The routing id the peer introduced itself with.
     pub routing_id: Vec<u8>,
+    /// This side's address; empty over inproc and while there is no connection.
+    pub local: String,
+    /// The peer's address, or the endpoint that was connected to; empty over inproc.
+    pub remote: String,
     /// Messages given to this peer's queue.
     pub messages_sent: u64,
     /// Bytes given to this peer's queue.
     pub bytes_sent: u64,
     /// Of those messages, how many wait for the peer.
     pub messages_waiting: u64,
+    /// The same as `ZMQ_EVENT_PIPES_STATS` tells it: the peer's progress counts in steps of half a
+    /// high-water mark, so that this stays at the mark while a full queue trickles into the
+    /// kernel.
+    pub messages_waiting_in_steps: u64,
     /// Whole messages that wait to be received, as far as they have been read.
     pub messages_readable: u64,
     /// Messages received by the application.
@@ -39,6 +49,10 @@ impl Socket {
         let ids: Vec<_> = self.pipes.ids().collect();
         let mut all = Vec::with_capacity(ids.len());
         for id in ids {
+            let (local, remote) = match self.links.get(id.index()) {
+                Some(Some(Link::Wire(wire))) => self.addresses_of(&wire.connection),
+                _ => Default::default(),
+            };
             let Some(pipe) = self.pipes.get_mut(id) else {
                 continue;
             };
@@ -49,13 +63,17 @@ impl Socket {
             );
             let messages_readable = match link.and_then(Link::wire) {
                 Some(wire) => wire.connection.wait_rx().fill.waiting(),
-                None => u64::from(pipe.reader.is_ready()),
+                None => pipe.reader.waiting(),
             };
+            let (sent, taken) = (pipe.writer.messages(), pipe.writer.taken());
             all.push(PeerStatistics {
-                routing_id: pipe.peer.routing_id.clone(),
-                messages_sent: pipe.writer.messages(),
+                routing_id: pipe.peer.routing_id.to_vec(),
+                local,
+                remote,
+                messages_sent: sent,
                 bytes_sent: pipe.writer.bytes(),
-                messages_waiting: pipe.writer.messages() - pipe.writer.taken(),
+                messages_waiting: sent - taken,
+                messages_waiting_in_steps: pipe.waiting_in_steps(),
                 messages_readable,
                 messages_received: pipe.reader.taken(),
                 bytes_received: pipe.reader.bytes(),
@@ -65,6 +83,21 @@ impl Socket {
             });
         }
         all
+    }
+
+    /// Both ends of a connection.
+    fn addresses_of(&self, connection: &Connection) -> (String, String) {
+        let stream = connection.wait_tx().stream.clone();
+        let (local, remote) = stream.map_or_else(Default::default, |stream| {
+            (
+                endpoint_of(stream.local_name().ok().as_ref()),
+                endpoint_of(stream.peer_name().ok().as_ref()),
+            )
+        });
+        match self.connected_to(connection.id) {
+            Some(endpoint) => (local, endpoint.to_owned()),
+            None => (local, remote),
+        }
     }
 
     /// Messages that were queued for peers whose connection ended for good.

@@ -10,24 +10,29 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferromq_os::clock::ticks;
 use ferromq_os::epoll::Events;
 use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::thread::yield_now;
-use ferromq_pattern::Pattern;
-use ferromq_pipe::{Bell, interest};
+use ferromq_pattern::{AnyPattern, Pattern};
+use ferromq_pipe::{Bell, PipeId, Pipes, interest};
 use ferromq_vocabulary::Code;
 
 use super::link::Link;
 use super::sending::Deadline;
-use super::{Socket, drops_when_full};
+use super::{Glance, Socket, looks_each_time};
 use crate::command::Order;
 use crate::io::lease;
 use crate::policy::Policy;
 use crate::shared::{BELL, SocketShared};
-use crate::tuning::{SPIN_PROBE_MASK, SPIN_SCORE_MAX};
+use crate::tuning::{
+    CROWD_BYTES, FLUSH_GAP_US, GATHER_MOST, GATHER_PER_US, SPIN_PROBE_MASK, SPIN_SCORE_MAX,
+};
+
+/// How long a sender that lets others have the socket meanwhile keeps it all the same.
+const SOON: Duration = Duration::from_millis(1);
 
 /// Who sleeps on a socket.
 #[derive(Debug, Default)]
@@ -42,6 +47,13 @@ struct SleepState {
     wakes: u64,
     readers: u32,
     writers: u32,
+}
+
+impl Sleepers {
+    fn are_none(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.readers == 0 && state.writers == 0
+    }
 }
 
 /// Permission to sleep: everything has been announced, and there was nothing at the last look.
@@ -182,7 +194,8 @@ impl Socket {
         }
         self.take_news();
         self.take_harvest();
-        let mut readable = self.pattern.can_recv(&mut self.pipes);
+        let mut readable = self.can_recv();
+        self.glance.begin();
         while !readable && self.socket_type().receives() {
             if !self.input() {
                 if !self.is_contended() {
@@ -190,10 +203,11 @@ impl Socket {
                 }
                 yield_now();
             }
-            readable = self.pattern.can_recv(&mut self.pipes);
+            readable = self.can_recv();
         }
+        self.glance.wanted = false;
         // The look may have brought what is received without a message in a queue.
-        readable = readable || self.pattern.can_recv(&mut self.pipes);
+        readable = readable || self.can_recv();
         let may_refresh = std::mem::replace(&mut self.pipes.may_refresh, true);
         let mut writable = self.pattern.can_send(&mut self.pipes);
         if !writable && self.socket_type().sends() {
@@ -208,7 +222,7 @@ impl Socket {
     /// the [`readiness`](Self::readiness) whenever it does, and after each send and receive.
     ///
     /// # Errors
-    /// `NotSupported` where the system has no such descriptor.
+    /// `Terminated`.
     pub fn readiness_fd(&mut self) -> Result<BorrowedFd<'_>, Code> {
         self.check_alive()?;
         if self.shared.wake.state() & interest::WATCHED == 0 {
@@ -216,7 +230,7 @@ impl Socket {
             // What has happened before is to be seen, too.
             self.shared.wake.bell().ring();
         }
-        self.shared.epoll.as_pollable().ok_or(Code::NotSupported)
+        Ok(self.shared.readiness_fd())
     }
 
     /// Announces a wait and looks once more; a ticket to sleep with if there is still nothing.
@@ -224,6 +238,23 @@ impl Socket {
     /// # Errors
     /// `Terminated`.
     pub fn prepare(&mut self, for_input: bool, for_room: bool) -> Result<Option<Ticket>, Code> {
+        self.prepare_with(for_input, for_room, Self::has_room_at_all)
+    }
+
+    /// The same for somebody whose message has been refused, and who waits for room for it.
+    ///
+    /// # Errors
+    /// `Terminated`.
+    pub fn prepare_to_send(&mut self) -> Result<Option<Ticket>, Code> {
+        self.prepare_with(false, true, Self::has_room_for_refused)
+    }
+
+    fn prepare_with(
+        &mut self,
+        for_input: bool,
+        for_room: bool,
+        has_room: impl FnOnce(&mut Self) -> bool,
+    ) -> Result<Option<Ticket>, Code> {
         self.check_alive()?;
         self.flush_all();
         let interest =
@@ -258,17 +289,26 @@ impl Socket {
         }
         self.take_harvest();
         let ready = news
-            || for_input
-                && (self.look_again()
-                    || !self.pattern.receives_all() && self.pattern.can_recv(&mut self.pipes))
-            || for_room && {
-                self.make_room();
-                self.pipes.may_refresh = true;
-                let room = self.pattern.can_send(&mut self.pipes) && !self.waits_for_all();
-                self.pipes.may_refresh = drops_when_full(self.socket_type());
-                room
-            };
+            || for_input && (self.look_again() || !self.pattern.receives_all() && self.can_recv())
+            || for_room && has_room(self);
         Ok((!ready).then_some(ticket))
+    }
+
+    fn has_room_at_all(&mut self) -> bool {
+        self.look_for_room(AnyPattern::can_send)
+    }
+
+    /// Whether the message that was refused last would go through now.
+    fn has_room_for_refused(&mut self) -> bool {
+        self.look_for_room(AnyPattern::can_send_refused) && !self.waits_for_all()
+    }
+
+    fn look_for_room(&mut self, look: impl FnOnce(&mut AnyPattern, &mut Pipes) -> bool) -> bool {
+        self.make_room();
+        self.pipes.may_refresh = true;
+        let room = look(&mut self.pattern, &mut self.pipes);
+        self.pipes.may_refresh = looks_each_time(self.socket_type(), &self.options);
+        room
     }
 
     /// A publisher that may not drop waits until no queue is full.
@@ -305,6 +345,7 @@ impl Socket {
     /// `Terminated`.
     pub fn wait_for_input(&mut self, deadline: Option<Instant>) -> Result<Option<Ticket>, Code> {
         self.flush_all();
+        self.pace.has_waited = true;
         if self.spin(deadline.map_or(Deadline::Never, Deadline::At)) {
             return Ok(None);
         }
@@ -316,10 +357,24 @@ impl Socket {
     /// # Errors
     /// `Terminated`.
     pub fn wait_for_room(&mut self) -> Result<Option<Ticket>, Code> {
+        // A send that may not wait has not looked at a queue that was written just now.
+        if self.has_room_for_refused() {
+            return Ok(None);
+        }
         if self.inproc_pipes > 0 && self.give_way() {
             return Ok(None);
         }
-        self.prepare(false, true)
+        // In a stream there is room soon, and the I/O thread would only pass the word on. Not for longer: the caller
+        // may have to let others have the socket while it sleeps.
+        let watched = self.shared.wake.state() & interest::WATCHED != 0;
+        if !watched && self.shared.sleepers.are_none() {
+            match self.wait_for_the_only_peer(Deadline::At(Instant::now() + SOON)) {
+                Some(Ok(())) => return Ok(None),
+                Some(Err(Code::Again)) | None => {}
+                Some(Err(code)) => return Err(code),
+            }
+        }
+        self.prepare_to_send()
     }
 
     /// Takes in what a sleeper has learned from the kernel.
@@ -379,11 +434,11 @@ impl Socket {
         }
         self.shared.wake.announce_task(wanted, waker);
         self.check_alive()?;
-        let ready = self.readiness()?;
+        let readable = self.readiness()?.readable;
         let ready = if for_room {
-            ready.writable
+            self.has_room_for_refused()
         } else {
-            ready.readable
+            readable
         };
         if !ready {
             // After the last read of our own: from now on it is the I/O thread that reads.
@@ -394,7 +449,11 @@ impl Socket {
 
     /// Looks for a short while, then sleeps, until there may be input.
     pub(super) fn wait_in(&mut self, deadline: Deadline) -> Result<(), Code> {
+        if deadline.is_over() {
+            return Err(Code::Again);
+        }
         self.flush_all();
+        self.pace.has_waited = true;
         if self.spin(deadline) {
             return Ok(());
         }
@@ -412,6 +471,7 @@ impl Socket {
         if self.shared.policy == Policy::IoOnly
             || self.pace.score == 0 && self.pace.probe & SPIN_PROBE_MASK != 0
             || self.pipes.is_empty()
+            || self.carried > 0 && self.carriers_rest()
         {
             return false;
         }
@@ -430,6 +490,7 @@ impl Socket {
         loop {
             // The peer may be waiting for this very CPU.
             yield_now();
+            self.let_gather();
             if self.input() {
                 self.pace.score = (self.pace.score + 1).min(SPIN_SCORE_MAX);
                 return true;
@@ -441,15 +502,41 @@ impl Socket {
         }
     }
 
+    /// Whether input comes from transports of datagrams alone, and at their timers.
+    fn carriers_rest(&self) -> bool {
+        let wires = self.links.iter().flatten().filter_map(|link| match link {
+            Link::Wire(wire) => Some(&wire.connection),
+            Link::Inproc(_) => None,
+        });
+        self.by_connection.len() == self.carried
+            && wires
+                .into_iter()
+                .all(|connection| connection.rests.load(Relaxed))
+    }
+
+    /// After a large read the next one may wait for as much again: each look takes the lock under
+    /// which the kernel delivers, and each read has its price.
+    fn let_gather(&self) {
+        let per_us = self.pace.gap / FLUSH_GAP_US;
+        let bytes = (self.pace.last_read as u64).min(GATHER_MOST);
+        let due = self.pace.last_read_at + bytes * per_us / GATHER_PER_US;
+        while ticks() < due {
+            std::hint::spin_loop();
+        }
+    }
+
     /// Sleeps until there may be room.
     pub(super) fn wait_out(&mut self, deadline: Deadline) -> Result<(), Code> {
+        if deadline.is_over() {
+            return Err(Code::Again);
+        }
         if let Some(done) = self.wait_for_the_only_peer(deadline) {
             return done;
         }
         if self.inproc_pipes > 0 && self.give_way() {
             return self.check_alive();
         }
-        if let Some(ticket) = self.prepare(false, true)? {
+        if let Some(ticket) = self.prepare_to_send()? {
             ticket.sleep(deadline.instant())?;
         }
         self.check_alive()
@@ -460,16 +547,16 @@ impl Socket {
         if self.shared.policy == Policy::IoOnly {
             return false;
         }
+        let ids = self.pipes.ids();
+        let full = ids.filter(|&id| self.pipes.get(id).is_some_and(|p| !p.has_room_as_seen()));
+        let full: Vec<PipeId> = full.collect();
         let began = ticks();
-        loop {
+        while !full.is_empty() {
             yield_now();
-            for id in self.pipes.ids().collect::<Vec<_>>() {
+            for &id in &full {
                 let Some(pipe) = self.pipes.get_mut(id) else {
                     continue;
                 };
-                if pipe.limit() == 0 {
-                    continue;
-                }
                 pipe.refresh();
                 // Some more than one, or the two would meet at every message.
                 if pipe.waiting() <= pipe.limit() - pipe.limit().div_ceil(8) {
@@ -478,9 +565,10 @@ impl Socket {
                 }
             }
             if ticks().wrapping_sub(began) >= self.pace.spin {
-                return false;
+                break;
             }
         }
+        false
     }
 
     /// With one peer that takes no more, the caller itself waits for the kernel: the I/O thread
@@ -511,12 +599,14 @@ impl Socket {
             let timeout = deadline
                 .instant()
                 .map(|at| at.saturating_duration_since(Instant::now()));
+            connection.waits_for_room.store(true, Relaxed);
             result = match poll(&mut fds, timeout) {
                 Ok(0) => Err(Code::Again),
                 Ok(_) => Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Code::Interrupted),
                 Err(_) => Err(Code::Terminated),
             };
+            connection.waits_for_room.store(false, Relaxed);
             if fds[1].readable() {
                 bell.clear();
             }
@@ -531,7 +621,8 @@ impl Socket {
     /// The I/O thread writes for a sender that sleeps.
     fn arm_blocked(&self) {
         for link in self.links.iter().flatten().filter_map(Link::wire) {
-            if link.connection.arming.arm() {
+            let was_attended = link.connection.leave();
+            if link.connection.arming.arm() || was_attended {
                 link.connection.io.post(Order::Arm {
                     id: link.connection.id,
                 });
@@ -544,17 +635,9 @@ impl Socket {
         if !self.shared.reads_itself {
             return;
         }
-        if let Some(io) = self
-            .shared
-            .home
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-        {
-            io.post(Order::Reclaim {
-                socket: self.shared.id,
-            });
-        }
+        self.shared.tell_home(Order::Reclaim {
+            socket: self.shared.id,
+        });
         // What we know of, nobody else hears of.
         for id in std::mem::take(&mut self.hot) {
             if let Some(Link::Wire(wire)) = self.links.get_mut(id.index()).and_then(Option::as_mut)
@@ -570,6 +653,10 @@ impl Socket {
 }
 
 impl Deadline {
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Self::At(at) if at <= Instant::now())
+    }
+
     pub(super) fn instant(self) -> Option<Instant> {
         match self {
             Self::At(at) => Some(at),
@@ -584,5 +671,20 @@ impl Socket {
     /// was announced by [`prepare`](Self::prepare): learns from the kernel why.
     pub fn drain_readiness(&mut self) {
         self.harvest();
+    }
+}
+
+impl Glance {
+    /// Whoever only asks what could be received reads but a little.
+    fn begin(&mut self) {
+        self.wanted = true;
+    }
+
+    /// What such a read goes to.
+    pub(super) fn scratch(&mut self) -> &mut [u8] {
+        if self.scratch.is_empty() {
+            self.scratch = vec![0; CROWD_BYTES].into_boxed_slice();
+        }
+        &mut self.scratch
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferromq_pipe::{Peer, Pipe, Pool, inproc};
-use ferromq_vocabulary::Code;
+use ferromq_vocabulary::{Code, SocketType};
 
 use crate::command::News;
 use crate::shared::SocketShared;
@@ -166,8 +166,10 @@ impl Registry {
     }
 
     /// Which socket has taken a name.
-    pub(crate) fn holder(&self, name: &str) -> Option<u64> {
-        self.names().bound.get(name).map(|binder| binder.socket.id)
+    pub(crate) fn holder(&self, name: &str) -> Option<(u64, SocketType)> {
+        let names = self.names();
+        let binder = names.bound.get(name)?;
+        Some((binder.socket.id, binder.socket.socket_type))
     }
 
     /// Gives a name back; connections made under it live on.
@@ -180,11 +182,30 @@ impl Registry {
         owned && names.bound.remove(name).is_some()
     }
 
-    /// Gives back every name of a socket.
-    pub(crate) fn unbind_all(&self, socket: &SocketShared) {
-        self.names()
+    /// A socket is closed: gives back its names, and waits for others no longer, unless there is
+    /// something to be `delivered` to them.
+    pub(crate) fn leave(&self, socket: &SocketShared, deliver: bool) {
+        let mut names = self.names();
+        names
             .bound
             .retain(|_, binder| binder.socket.id != socket.id);
+        let mut given_up = Vec::new();
+        names.waiting.retain(|_, waiting| {
+            given_up.extend(waiting.extract_if(.., |waiting| {
+                waiting.tie.connecter.id == socket.id
+                    && !(deliver && waiting.pipe.reader.is_ready())
+            }));
+            !waiting.is_empty()
+        });
+        // Messages are given back to whoever owns their memory outside of the lock.
+        drop(names);
+        drop(given_up);
+    }
+
+    /// The context has ended: nobody will come any more.
+    pub(crate) fn end(&self) {
+        let waiting = std::mem::take(&mut self.names().waiting);
+        drop(waiting);
     }
 
     /// Connects to a name, bound or not yet; returns the connecter's pipe.

@@ -4,14 +4,26 @@
 //! 1. [`tcp`], addressed as `tcp://host:port`
 //! 2. [`ipc`], as `ipc://path` or `ipc://@name`
 //! 3. [`inproc`], as `inproc://name` within a context
+//! 4. [`pgm`], [`epgm`], as `pgm://interface;group:port`
+//! 5. [`udp`], as `udp://host:port`
 //!
+//! The last three are transports of datagrams: [`carrier`] says what that means. What pgm and epgm share is in
+//! [`group`], [`publisher`] and [`subscriber`].
 //! [`socks`] is a way around a corner for tcp. A stream transport knows how to listen ([`bind`]) and how to connect ([`Target`]); what flows
 //! over the connection is not its business. Nothing outside this folder knows a scheme.
 
+pub(crate) mod carrier;
+mod epgm;
+mod group;
 pub(crate) mod inproc;
 mod ipc;
+mod pace;
+mod pgm;
+mod publisher;
 pub(crate) mod socks;
+mod subscriber;
 mod tcp;
+mod udp;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +32,9 @@ use ferromq_os::address::{Address, UnixAddress};
 use ferromq_os::connect::Progress;
 use ferromq_os::listener::Listener;
 use ferromq_os::stream::{Stream, StreamTuning};
-use ferromq_vocabulary::{Code, Endpoint, SocketOptions};
+use ferromq_vocabulary::{Code, Endpoint, Mechanism, SocketOptions, SocketType};
+
+use carrier::Carrier;
 
 /// A listener and what it is called.
 #[derive(Debug)]
@@ -64,8 +78,31 @@ pub(crate) fn bind(endpoint: &Endpoint, options: &SocketOptions) -> Result<Bound
     match endpoint {
         Endpoint::Tcp(address) => tcp::bind(address, options),
         Endpoint::Ipc(path) => ipc::bind(path, options),
-        Endpoint::Inproc(_) => Err(Code::ProtocolNotSupported),
+        Endpoint::Inproc(_) | Endpoint::Pgm(_) | Endpoint::Epgm(_) | Endpoint::Udp(_) => {
+            Err(Code::ProtocolNotSupported)
+        }
     }
+}
+
+/// A transport of datagrams, and what its endpoint is called if the system has chosen a part of that.
+pub(crate) type Opened = (Box<dyn Carrier>, Option<String>);
+
+/// Opens a transport of datagrams; `None` for other endpoints.
+pub(crate) fn carrier(
+    endpoint: &Endpoint,
+    socket_type: SocketType,
+    options: &SocketOptions,
+) -> Option<Result<Opened, Code>> {
+    // There is no handshake in which a peer could prove who it is: better nothing than in the clear.
+    let refused = options.mechanism != Mechanism::Null;
+    let opened = match endpoint {
+        Endpoint::Tcp(_) | Endpoint::Ipc(_) | Endpoint::Inproc(_) => return None,
+        _ if refused => Err(Code::IncompatibleProtocol),
+        Endpoint::Pgm(address) => pgm::open(address, socket_type, options).map(|it| (it, None)),
+        Endpoint::Epgm(address) => epgm::open(address, socket_type, options).map(|it| (it, None)),
+        Endpoint::Udp(address) => udp::open(address, socket_type, options),
+    };
+    Some(opened)
 }
 
 /// Checks and prepares a stream endpoint to connect to.
@@ -73,7 +110,9 @@ pub(crate) fn target(endpoint: &Endpoint, options: &SocketOptions) -> Result<Tar
     let place = match endpoint {
         Endpoint::Tcp(address) => Place::Tcp(tcp::remote(address, options)?),
         Endpoint::Ipc(path) => Place::Ipc(ipc::address(path)?),
-        Endpoint::Inproc(_) => return Err(Code::ProtocolNotSupported),
+        Endpoint::Inproc(_) | Endpoint::Pgm(_) | Endpoint::Epgm(_) | Endpoint::Udp(_) => {
+            return Err(Code::ProtocolNotSupported);
+        }
     };
     Ok(Target {
         endpoint: endpoint.to_string(),
@@ -116,13 +155,27 @@ pub(crate) fn peer_address(stream: &Stream) -> String {
     )
 }
 
+/// Between two ends on one machine there is no network to sound out: an algorithm that paces what is
+/// sent, and BBR does, costs a timer per segment and takes half of what memory can move.
+pub(crate) fn spare_pacing(stream: &Stream) {
+    let paces = || {
+        stream
+            .congestion_control()
+            .is_ok_and(|name| name.starts_with("bbr"))
+    };
+    if stream.is_local() && paces() {
+        // Always there. Where the system does not allow it all works as before.
+        stream.set_congestion_control("reno").ok();
+    }
+}
+
 /// The name of one end of a connection as an endpoint; empty if it has none.
-pub(crate) fn endpoint_of(name: io::Result<Address>) -> String {
+pub(crate) fn endpoint_of(name: Option<&Address>) -> String {
     match name {
-        Ok(name @ Address::Ip(_)) => format!("tcp://{name}"),
-        Ok(name @ Address::Unix(_)) => format!("ipc://{name}"),
-        Ok(Address::Unnamed) => "ipc://".to_owned(),
-        Err(_) => String::new(),
+        Some(name @ Address::Ip(_)) => format!("tcp://{name}"),
+        Some(name @ Address::Unix(_)) => format!("ipc://{name}"),
+        Some(Address::Unnamed) => "ipc://".to_owned(),
+        None => String::new(),
     }
 }
 
@@ -140,6 +193,14 @@ pub(crate) fn stream_tuning(options: &SocketOptions) -> StreamTuning {
         rcvbuf: options.rcvbuf,
         busy_poll: options.busy_poll,
     }
+}
+
+/// The device a socket is to be tied to.
+fn device(options: &SocketOptions) -> Option<&str> {
+    std::str::from_utf8(&options.bindtodevice)
+        .ok()
+        .map(|name| name.trim_end_matches('\0'))
+        .filter(|name| !name.is_empty())
 }
 
 /// The code of a system error.

@@ -11,7 +11,7 @@ use ferromq_os::resolve::{self, Family};
 use ferromq_vocabulary::{Code, Host, SocketOptions, TcpAddress};
 
 use super::socks::{Destination, DestinationHost};
-use super::{Attempt, Bound, code, stream_tuning};
+use super::{Attempt, Bound, code, device, stream_tuning};
 
 /// A peer, and where to connect from.
 #[derive(Debug, Clone)]
@@ -78,13 +78,6 @@ fn bound(listener: Listener) -> Result<Bound, Code> {
 fn is_family_missing(error: &io::Error) -> bool {
     const EAFNOSUPPORT: i32 = 97;
     error.raw_os_error() == Some(EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
-}
-
-fn device(options: &SocketOptions) -> Option<&str> {
-    std::str::from_utf8(&options.bindtodevice)
-        .ok()
-        .map(|name| name.trim_end_matches('\0'))
-        .filter(|name| !name.is_empty())
 }
 
 /// An address of this machine: wildcard, interface name, address, or (where allowed) a host name.

@@ -13,7 +13,7 @@ use ferromq_vocabulary::{Code, SocketType};
 use crate::common::{IPC, TCP, each, number, numbered, send, socket, soon, turn, within};
 use crate::peer::{LONG, Listener, MORE};
 
-const CUTS: u64 = 60;
+const CUTS: u64 = 500;
 
 /// Whole messages at the beginning of a stream: their numbers.
 fn whole_messages(mut stream: &[u8]) -> Vec<u64> {

@@ -4,13 +4,13 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ferromq_engine::Context;
+use ferromq_engine::{Context, MonitorEvents};
 use ferromq_os::process::resident_bytes;
 use ferromq_vocabulary::SocketType;
 
 use crate::common::{
-    IPC, Process, STREAMS, TCP, each, nothing, number, numbered, recv, role, say, send, socket,
-    until, wait_for,
+    IPC, PLENTY, Process, STREAMS, TCP, at_some_pace, each, nothing, number, numbered, policy_name,
+    recv, role, say, send, socket, until, wait_for,
 };
 use crate::peer::{COMMAND, LONG, Listener, MORE, Peer, command, frame, greeting, ready};
 
@@ -81,36 +81,46 @@ fn nonsense_is_dropped_with_an_event() {
     each(&STREAMS, |context, endpoint| {
         let mut pull = socket(context, SocketType::Pull);
         let events = pull.monitor();
-        pull.set_option("HANDSHAKE_IVL", 1000).unwrap();
-        let bound = pull.bind(endpoint).unwrap().to_owned();
-        for (what, bytes, expected) in nonsense() {
-            let mut peer = Peer::connect(&bound);
-            peer.try_write(&bytes);
-            if what.starts_with("leaves") {
-                drop(peer);
-            } else {
-                peer.until_closed();
-            }
-            let deadline = crate::common::after(3000);
-            loop {
-                let event = events
-                    .next_before(Some(deadline))
-                    .unwrap_or_else(|| panic!("{what}: no event"));
-                let name = event.event.name();
-                if name.starts_with("HANDSHAKE_") {
-                    assert!(
-                        name == expected || expected == "any" && name.contains("FAILED"),
-                        "{what}: {name}"
-                    );
-                    break;
-                }
-            }
-        }
+        // Some of it is only the beginning of what could be more. On a busy machine the rest, too, may come too late.
+        at_some_pace(|pace| {
+            let limit = 200 * i32::try_from(pace).unwrap();
+            pull.set_option("HANDSHAKE_IVL", limit).unwrap();
+            let bound = pull.bind(endpoint).unwrap().to_owned();
+            nonsense_is_dropped(&bound, &events)
+        });
         // And it goes on.
+        pull.set_option("HANDSHAKE_IVL", 30_000).unwrap();
+        let bound = pull.bind(endpoint).unwrap().to_owned();
         let mut peer = Peer::meet(&bound, "PUSH");
         peer.send(0, b"well");
         assert_eq!(recv(&mut pull), b"well");
     });
+}
+
+fn nonsense_is_dropped(bound: &str, events: &MonitorEvents) -> Result<(), String> {
+    for (what, bytes, expected) in nonsense() {
+        let mut peer = Peer::connect(bound);
+        peer.try_write(&bytes);
+        if what.starts_with("leaves") {
+            drop(peer);
+        } else {
+            peer.until_closed();
+        }
+        let deadline = crate::common::after(PLENTY);
+        loop {
+            let event = events
+                .next_before(Some(deadline))
+                .unwrap_or_else(|| panic!("{what}: no event"));
+            let name = event.event.name();
+            if name.starts_with("HANDSHAKE_") {
+                if name != expected && !(expected == "any" && name.contains("FAILED")) {
+                    return Err(format!("{what}: {name}"));
+                }
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -124,14 +134,21 @@ fn who_stalls_in_the_handshake_is_dropped() {
         for stop in [0, 1, 10, 11, 12, 63, 64, 65, 70, all.len() - 1] {
             let began = Instant::now();
             let mut peer = Peer::connect(&bound);
-            peer.write(&all[..stop]);
+            // Where this process was not at work for long it is over already.
+            peer.try_write(&all[..stop]);
             peer.until_closed();
             let took = began.elapsed().as_millis();
-            assert!((50..1000).contains(&took), "after {stop} bytes: {took} ms");
+            // Without the option it would be half a minute.
+            assert!(
+                (50..20_000).contains(&took),
+                "after {stop} bytes: {took} ms"
+            );
             let event = wait_for(&events, "HANDSHAKE_FAILED_NO_DETAIL");
             assert_eq!(event.event.value(), 110);
         }
         // Byte by byte is slow, but no stall.
+        pull.set_option("HANDSHAKE_IVL", 30_000).unwrap();
+        let bound = pull.bind(endpoint).unwrap().to_owned();
         let mut peer = Peer::connect(&bound);
         for byte in &all {
             peer.write(&[*byte]);
@@ -154,13 +171,17 @@ fn who_connects_gives_a_stalling_server_up_and_tries_again() {
         push.connect(&listener.endpoint()).unwrap();
         for stop in [0, 11, 64] {
             let mut peer = listener.accept();
-            peer.write(&greeting()[..stop]);
+            // Where this process was not at work for long it is over already.
+            peer.try_write(&greeting()[..stop]);
             peer.until_closed();
         }
         send(&mut push, b"well");
-        let mut peer = listener.accept();
-        peer.shake_hands("PULL");
-        assert_eq!(peer.message().unwrap(), (0, b"well".to_vec()));
+        let mut message = None;
+        until("no handshake in time", || {
+            message = listener.accept().first_message("PULL");
+            message.is_some()
+        });
+        assert_eq!(message, Some((0, b"well".to_vec())));
     });
 }
 
@@ -219,6 +240,9 @@ fn a_broken_subscriber_does_not_break_the_publisher() {
     });
 }
 
+/// Peers that shake hands and send the beginning of a frame; one in a hundred announces a terabyte.
+const TORN: u64 = 5000;
+
 /// What the process of [`memory_stays_bounded`] does: it is measured alone.
 #[test]
 fn many_torn_peers() {
@@ -232,9 +256,9 @@ fn many_torn_peers() {
     recv(&mut pull);
     let before = resident_bytes();
     let mut peers = Vec::new();
-    for index in 0..450u64 {
+    for index in 0..TORN {
         let mut peer = Peer::meet(&bound, "PUSH");
-        match index % 9 {
+        match index % 100 {
             0 => peer.write(
                 &[
                     vec![LONG],
@@ -243,14 +267,14 @@ fn many_torn_peers() {
                 ]
                 .concat(),
             ),
-            1 => peer.write(&[MORE, 200, 1, 2, 3]),
+            1..=10 => peer.write(&[MORE, 200, 1, 2, 3]),
             _ => peer.write(&[0]),
         }
         peers.push(peer);
         while let Some(event) = events.try_next() {
             assert_ne!(event.event.name(), "DISCONNECTED");
         }
-        if index % 50 == 0 {
+        if index % 500 == 0 {
             good.send(0, &numbered(index, 100));
             assert_eq!(number(&recv(&mut pull)), index);
         }
@@ -258,14 +282,14 @@ fn many_torn_peers() {
     nothing(&mut pull, 50);
     let grown = resident_bytes().saturating_sub(before);
     // The peers themselves live here, too.
-    assert!(grown < 30 << 20, "{} KiB for 450 connections", grown >> 10);
+    assert!(grown < 30 << 20, "{} KiB for {TORN} peers", grown >> 10);
     for peer in &mut peers {
         // It announced much, and stays welcome.
         assert!(!peer.has_input(Duration::ZERO));
     }
     say(&grown.to_string());
     drop(pull);
-    assert!(context.terminate(Some(crate::common::after(5000))));
+    assert!(context.terminate(Some(crate::common::after(PLENTY))));
 }
 
 #[test]
@@ -276,7 +300,14 @@ fn memory_stays_bounded() {
     }
     for policy in crate::common::POLICIES {
         for endpoint in [TCP, IPC] {
-            let mut process = Process::start("hostile::many_torn_peers", policy, endpoint);
+            let mut shell = Command::new("sh");
+            shell.args([
+                "-c",
+                "ulimit -n 11000; exec \"$0\" --exact hostile::many_torn_peers --nocapture",
+            ]);
+            shell.arg(std::env::current_exe().unwrap());
+            shell.env("FERROMQ_POLICY", policy_name(policy));
+            let mut process = Process::from_command(shell, endpoint);
             let grown: usize = process.hear().parse().unwrap();
             println!("{policy:?} {endpoint}: {} KiB", grown >> 10);
             assert!(process.wait());
@@ -303,7 +334,7 @@ fn few_descriptors() {
         }
     }
     drop(pull);
-    assert!(context.terminate(Some(crate::common::after(5000))));
+    assert!(context.terminate(Some(crate::common::after(PLENTY))));
 }
 
 #[test]

@@ -13,7 +13,8 @@ use ferromq_os::process::cpu_time;
 use ferromq_vocabulary::{Code, DisconnectReason, SocketType};
 
 use crate::common::{
-    STREAMS, each, number, numbered, recv, send_parts, socket, try_send, until, wait_for, within,
+    PLENTY, STREAMS, at_some_pace, each, in_time, number, numbered, recv, send_parts, socket,
+    try_send, until, wait_for, within,
 };
 use crate::peer::{COMMAND, Listener, MORE, Peer, command, frame};
 
@@ -44,18 +45,28 @@ fn pings_are_answered_behind_a_pile() {
         pull.set_option("RCVHWM", 100_000).unwrap();
         let bound = pull.bind(endpoint).unwrap().to_owned();
         let mut peer = Peer::meet(&bound, "PUSH");
+        let mut waiting = 0;
         for taken in 0..3 {
-            peer.write(&pile(20_000));
-            let began = Instant::now();
-            for _ in 0..taken {
-                recv(&mut pull);
-            }
-            // The application is away from here on.
-            assert_eq!(peer.frame(), Some(pong(b"pile")));
-            println!("  PONG after {:?}", began.elapsed());
-            assert!(began.elapsed() < Duration::from_millis(500));
+            in_time(Duration::from_millis(500), || {
+                // As many as there is room for.
+                while waiting > 50_000 {
+                    recv(&mut pull);
+                    waiting -= 1;
+                }
+                peer.write(&pile(20_000));
+                let began = Instant::now();
+                for _ in 0..taken {
+                    recv(&mut pull);
+                }
+                waiting += 20_000 - taken;
+                // The application is away from here on.
+                assert_eq!(peer.frame(), Some(pong(b"pile")));
+                let took = began.elapsed();
+                println!("  PONG after {took:?}");
+                took
+            });
         }
-        for _ in 3..60_000 {
+        for _ in 0..waiting {
             recv(&mut pull);
         }
         assert_eq!(pull.recv_frame(Wait::No).err(), Some(Code::Again));
@@ -93,7 +104,7 @@ fn pings_are_answered_while_the_application_sends_elsewhere() {
                 assert_eq!((flags, body), pong(b"pile"));
                 break;
             }
-            assert!(began.elapsed() < Duration::from_secs(4));
+            assert!(began.elapsed() < Duration::from_millis(PLENTY));
         }
         println!("  PONG after {:?}", began.elapsed());
         over.store(true, Ordering::Relaxed);
@@ -136,25 +147,38 @@ fn a_silent_peer_is_given_up() {
             } else {
                 "PULL"
             };
-            let mut socket = socket(context, ours);
-            socket.set_option("HEARTBEAT_IVL", 20).unwrap();
-            socket.set_option("HEARTBEAT_TIMEOUT", 60).unwrap();
-            socket.set_option("HEARTBEAT_TTL", 500).unwrap();
-            let events = socket.monitor();
-            let bound = socket.bind(endpoint).unwrap().to_owned();
-            let mut peer = Peer::meet(&bound, theirs);
-            // As long as it answers it is believed alive.
-            let began = Instant::now();
-            while began.elapsed() < Duration::from_millis(200) {
-                assert_eq!(peer.frame(), Some((COMMAND, b"\x04PING\0\x05".to_vec())));
-                peer.write(&command("PONG", b""));
-            }
-            let silent = Instant::now();
-            let event = wait_for(&events, "DISCONNECTED");
-            assert_eq!(event.reason, Some(DisconnectReason::HeartbeatTimeout));
-            let took = silent.elapsed();
-            assert!((40..1000).contains(&took.as_millis()), "{took:?}");
-            peer.until_closed();
+            at_some_pace(|pace| {
+                let mut socket = socket(context, ours);
+                socket
+                    .set_option("HEARTBEAT_IVL", i32::try_from(20 * pace).unwrap())
+                    .unwrap();
+                socket
+                    .set_option("HEARTBEAT_TIMEOUT", i32::try_from(60 * pace).unwrap())
+                    .unwrap();
+                socket.set_option("HEARTBEAT_TTL", 500).unwrap();
+                let events = socket.monitor();
+                let bound = socket.bind(endpoint).unwrap().to_owned();
+                let mut peer = Peer::meet(&bound, theirs);
+                // As long as it answers it is believed alive.
+                let began = Instant::now();
+                let mut silent = began;
+                while began.elapsed() < Duration::from_millis(200) * pace {
+                    let Some(frame) = peer.frame() else {
+                        return Err(format!("over after {:?}", began.elapsed()));
+                    };
+                    assert_eq!(frame, (COMMAND, b"\x04PING\0\x05".to_vec()));
+                    silent = Instant::now();
+                    peer.try_write(&command("PONG", b""));
+                }
+                let event = wait_for(&events, "DISCONNECTED");
+                assert_eq!(event.reason, Some(DisconnectReason::HeartbeatTimeout));
+                let took = silent.elapsed();
+                if !(Duration::from_millis(40)..Duration::from_secs(1)).contains(&(took / pace)) {
+                    return Err(format!("given up after {took:?}"));
+                }
+                peer.until_closed();
+                Ok(())
+            });
         }
     });
 }
@@ -168,24 +192,30 @@ fn a_peer_that_said_how_long_it_lives_is_believed() {
             } else {
                 "PULL"
             };
-            let mut socket = socket(context, ours);
-            let events = socket.monitor();
-            let bound = socket.bind(endpoint).unwrap().to_owned();
-            let mut peer = Peer::meet(&bound, theirs);
-            let mut last = Instant::now();
-            for _ in 0..8 {
-                last = Instant::now();
-                peer.write(&ping(2, b""));
-                assert_eq!(peer.frame(), Some(pong(b"")));
-                assert!(
-                    !peer.has_input(Duration::from_millis(50)),
-                    "given up too early"
-                );
-            }
-            let event = wait_for(&events, "DISCONNECTED");
-            assert_eq!(event.reason, Some(DisconnectReason::HeartbeatTimeout));
-            let took = last.elapsed();
-            assert!((190..1000).contains(&took.as_millis()), "{took:?}");
+            at_some_pace(|pace| {
+                let mut socket = socket(context, ours);
+                let events = socket.monitor();
+                let bound = socket.bind(endpoint).unwrap().to_owned();
+                let mut peer = Peer::meet(&bound, theirs);
+                let mut last = Instant::now();
+                for _ in 0..8 {
+                    last = Instant::now();
+                    peer.try_write(&ping(2 * u16::try_from(pace).unwrap(), b""));
+                    let frame = peer.frame();
+                    if frame.is_none() || peer.has_input(Duration::from_millis(50) * pace) {
+                        return Err("given up too early".to_owned());
+                    }
+                    assert_eq!(frame, Some(pong(b"")));
+                }
+                let event = wait_for(&events, "DISCONNECTED");
+                assert_eq!(event.reason, Some(DisconnectReason::HeartbeatTimeout));
+                let took = last.elapsed();
+                if (Duration::from_millis(190)..Duration::from_secs(1)).contains(&(took / pace)) {
+                    Ok(())
+                } else {
+                    Err(format!("given up after {took:?}"))
+                }
+            });
         }
     });
 }
@@ -194,21 +224,29 @@ fn a_peer_that_said_how_long_it_lives_is_believed() {
 #[test]
 fn a_peer_that_sends_is_alive_though_nobody_receives() {
     each(&STREAMS, |context, endpoint| {
-        let mut pull = socket(context, SocketType::Pull);
-        pull.set_option("HEARTBEAT_IVL", 20).unwrap();
-        pull.set_option("HEARTBEAT_TIMEOUT", 60).unwrap();
-        pull.set_option("RCVHWM", 3).unwrap();
-        let events = pull.monitor();
-        let bound = pull.bind(endpoint).unwrap().to_owned();
-        let mut peer = Peer::meet(&bound, "PUSH");
-        wait_for(&events, "HANDSHAKE_SUCCEEDED");
-        for number in 0..100 {
-            peer.send(0, &numbered(number, 100));
-        }
-        assert_eq!(events.next_before(Some(crate::common::after(300))), None);
-        for expected in 0..100 {
-            assert_eq!(number(&recv(&mut pull)), expected);
-        }
+        at_some_pace(|pace| {
+            let mut pull = socket(context, SocketType::Pull);
+            pull.set_option("HEARTBEAT_IVL", i32::try_from(20 * pace).unwrap())
+                .unwrap();
+            pull.set_option("HEARTBEAT_TIMEOUT", i32::try_from(60 * pace).unwrap())
+                .unwrap();
+            pull.set_option("RCVHWM", 3).unwrap();
+            let events = pull.monitor();
+            let bound = pull.bind(endpoint).unwrap().to_owned();
+            let mut peer = Peer::meet(&bound, "PUSH");
+            wait_for(&events, "HANDSHAKE_SUCCEEDED");
+            for number in 0..100 {
+                peer.try_write(&frame(0, &numbered(number, 100)));
+            }
+            let quiet = crate::common::after(300 * u64::from(pace));
+            if let Some(event) = events.next_before(Some(quiet)) {
+                return Err(format!("{event:?}"));
+            }
+            for expected in 0..100 {
+                assert_eq!(number(&recv(&mut pull)), expected);
+            }
+            Ok(())
+        });
     });
 }
 
@@ -242,11 +280,20 @@ fn a_deaf_publisher() {
             assert_eq!(peer.message().unwrap(), (0, first));
             topic
         };
-        let began = Instant::now();
-        peer.write(&command("SUBSCRIBE", b"a"));
-        assert_eq!(whole(&mut peer), b"a");
-        println!("  subscribed after {:?}", began.elapsed());
-        assert!(began.elapsed() < Duration::from_millis(300));
+        in_time(Duration::from_millis(300), || {
+            let began = Instant::now();
+            peer.write(&command("SUBSCRIBE", b"a"));
+            assert_eq!(whole(&mut peer), b"a");
+            let took = began.elapsed();
+            println!("  subscribed after {took:?}");
+            if took >= Duration::from_millis(300) {
+                peer.write(&command("CANCEL", b"a"));
+                while peer.has_input(Duration::from_secs(1)) {
+                    peer.message().unwrap();
+                }
+            }
+            took
+        });
         for _ in 0..100 {
             assert_eq!(whole(&mut peer), b"a");
         }
@@ -277,7 +324,7 @@ fn told(socket: &mut Socket, milliseconds: u64) -> Option<Readiness> {
 }
 
 #[test]
-fn the_descriptor_tells_of_everything() {
+fn item_47_the_descriptor_tells_of_everything() {
     each(&["tcp", "ipc"], |context, transport| {
         let listener = if transport == "tcp" {
             Listener::tcp()
@@ -297,12 +344,14 @@ fn the_descriptor_tells_of_everything() {
             );
             // Nothing is owed after some looks, and then nothing is spent.
             while told(&mut sub, 30).is_some() {}
-            let before = cpu_time();
-            assert_eq!(told(&mut sub, 200), None);
-            assert!(cpu_time() - before < Duration::from_millis(20));
+            in_time(Duration::from_millis(20), || {
+                let before = cpu_time();
+                assert_eq!(told(&mut sub, 200), None);
+                cpu_time() - before
+            });
             peer.send(0, b"topic one");
             until("not told", || {
-                told(&mut sub, 8000).is_some_and(|ready| ready.readable)
+                told(&mut sub, PLENTY).is_some_and(|ready| ready.readable)
             });
             assert_eq!(sub.recv_frame(Wait::No).unwrap().as_slice(), b"topic one");
             assert!(!sub.readiness().unwrap().readable);
@@ -314,7 +363,7 @@ fn the_descriptor_tells_of_everything() {
             }
             peer.write(&frame(0, b"topic two")[5..]);
             until("not told", || {
-                told(&mut sub, 8000).is_some_and(|ready| ready.readable)
+                told(&mut sub, PLENTY).is_some_and(|ready| ready.readable)
             });
             assert_eq!(sub.recv_frame(Wait::No).unwrap().as_slice(), b"topic two");
         }
@@ -322,7 +371,7 @@ fn the_descriptor_tells_of_everything() {
 }
 
 #[test]
-fn the_descriptor_tells_of_room() {
+fn item_48_the_descriptor_tells_of_room() {
     each(&STREAMS, |context, endpoint| {
         let mut push = socket(context, SocketType::Push);
         push.set_option("SNDHWM", 2).unwrap();
@@ -330,7 +379,7 @@ fn the_descriptor_tells_of_room() {
         assert!(!push.readiness().unwrap().writable);
         let mut peer = Peer::meet(&bound, "PULL");
         until("no peer", || {
-            told(&mut push, 8000).is_some_and(|ready| ready.writable)
+            told(&mut push, PLENTY).is_some_and(|ready| ready.writable)
         });
         while try_send(&mut push, &vec![1; 50_000], within(50)).is_ok() {}
         while told(&mut push, 20).is_some() {}
@@ -342,7 +391,7 @@ fn the_descriptor_tells_of_room() {
             peer
         });
         until("no room", || {
-            told(&mut push, 8000).is_some_and(|ready| ready.writable)
+            told(&mut push, PLENTY).is_some_and(|ready| ready.writable)
         });
         try_send(&mut push, b"", Wait::No).unwrap();
         drop(reader.join().unwrap());
@@ -363,7 +412,7 @@ fn idle_costs_nothing() {
             })
             .collect();
         for push in &mut pushes {
-            try_send(push, b"hello", within(1000)).unwrap();
+            try_send(push, b"hello", within(PLENTY)).unwrap();
         }
         for _ in 0..50 {
             recv(&mut pull);
@@ -371,10 +420,40 @@ fn idle_costs_nothing() {
         // What is promised is kept for a while.
         let quiet = pushes[0].monitor();
         assert_eq!(quiet.next_before(Some(crate::common::after(50))), None);
-        let before = cpu_time();
-        assert_eq!(quiet.next_before(Some(crate::common::after(200))), None);
-        let spent = cpu_time() - before;
-        assert!(spent < Duration::from_millis(10), "{spent:?}");
+        in_time(Duration::from_millis(10), || {
+            let before = cpu_time();
+            assert_eq!(quiet.next_before(Some(crate::common::after(200))), None);
+            cpu_time() - before
+        });
         assert_eq!(Policy::default(), Policy::Assisted);
+    });
+}
+
+#[test]
+fn who_takes_no_pongs_gets_few() {
+    each(&STREAMS, |context, endpoint| {
+        let mut pull = socket(context, SocketType::Pull);
+        pull.set_option("SNDBUF", 4096).unwrap();
+        let bound = pull.bind(endpoint).unwrap().to_owned();
+        let mut peer = Peer::meet(&bound, "PUSH");
+        // Answers to all of them would be 7 MB.
+        for sent in 0..300_u64 {
+            let pings = ping(0, b"0123456789abcdef").repeat(1_000);
+            peer.write(&[pings, frame(0, &numbered(sent, 8))].concat());
+            assert_eq!(number(&recv(&mut pull)), sent);
+        }
+        peer.write(&ping(0, b"before the last"));
+        peer.write(&frame(0, b"all of it"));
+        assert_eq!(recv(&mut pull), b"all of it");
+        let mut pongs = 0;
+        while peer.has_input(Duration::from_millis(300)) {
+            peer.frame().unwrap();
+            pongs += 1;
+        }
+        println!("  {pongs} PONGs");
+        assert!(pongs < 100_000, "{pongs} PONGs were kept");
+        // It is answered again.
+        peer.write(&ping(0, b"well?"));
+        assert_eq!(peer.frame(), Some(pong(b"well?")));
     });
 }

@@ -12,6 +12,9 @@
 //! 8. [`never_again`]: senders that make no further call
 //! 9. [`unrest`]: peers that are killed, stopped and started again
 //! 10. [`meeting`]: who comes first, and by which I/O thread
+//! 11. [`limits`]: limits, bans, and the lessons of libzmq's advisories
+//! 12. [`siege`]: thousands of hostile connections at once
+//! 13. [`held`]: answers that wait for others to go with them
 
 #[cfg(test)]
 mod capacity;
@@ -22,7 +25,11 @@ mod common;
 #[cfg(test)]
 mod cut;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod liveness;
 #[cfg(test)]
@@ -31,6 +38,8 @@ mod meeting;
 mod never_again;
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod siege;
 #[cfg(test)]
 mod termination;
 #[cfg(test)]

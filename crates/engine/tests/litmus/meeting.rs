@@ -5,8 +5,8 @@ use ferromq_engine::{Context, Wait};
 use ferromq_vocabulary::{Code, SocketType};
 
 use crate::common::{
-    ALL, POLICIES, STREAMS, after, each, nothing, number, numbered, recv, send, socket, soon,
-    try_send, turn, until, wait_for, within,
+    ALL, PLENTY, POLICIES, STREAMS, after, each, nothing, number, numbered, recv, recv_parts, send,
+    send_parts, socket, soon, try_send, turn, until, wait_for, within,
 };
 use crate::peer::{MORE, Peer};
 
@@ -39,6 +39,59 @@ fn connecting_before_binding() {
         }
     });
 }
+
+/// One after the other they come, each with a question in the same breath, to a ROUTER that sleeps
+/// between them: whatever falls between its looks must wake it.
+#[test]
+fn who_comes_while_it_falls_asleep_wakes_it() {
+    each(&STREAMS, |context, endpoint| {
+        let mut router = socket(context, SocketType::Router);
+        let bound = router.bind(endpoint).unwrap().to_owned();
+        let answering = std::thread::spawn(move || {
+            for _ in 0..COMERS {
+                let parts = recv_parts(&mut router);
+                send_parts(&mut router, &[&parts[0], &parts[1]]);
+            }
+        });
+        let mut peers = Vec::new();
+        for number in 0..COMERS {
+            let mut peer = Peer::connect(&bound);
+            peer.shake_hands_and_say("DEALER", &numbered(number, 8));
+            assert_eq!(peer.message().unwrap(), (0, numbered(number, 8)));
+            peers.push(peer);
+        }
+        answering.join().unwrap();
+    });
+}
+
+/// How many come one after the other.
+const COMERS: u64 = 400;
+
+/// The same of a peer of the same process, while there are others over the network to look at.
+#[test]
+fn who_speaks_from_this_process_while_it_falls_asleep_wakes_it() {
+    each(&STREAMS, |context, endpoint| {
+        let mut router = socket(context, SocketType::Router);
+        let bound = router.bind(endpoint).unwrap().to_owned();
+        let near = router.bind("inproc://near").unwrap().to_owned();
+        let _idle = [Peer::meet(&bound, "DEALER"), Peer::meet(&bound, "DEALER")];
+        let mut dealer = socket(context, SocketType::Dealer);
+        dealer.connect(&near).unwrap();
+        let answering = std::thread::spawn(move || {
+            for _ in 0..WORDS {
+                let parts = recv_parts(&mut router);
+                send_parts(&mut router, &[&parts[0], &parts[1]]);
+            }
+        });
+        for word in 0..WORDS {
+            send(&mut dealer, &numbered(word, 8));
+            assert_eq!(number(&recv(&mut dealer)), word);
+        }
+        answering.join().unwrap();
+    });
+}
+
+const WORDS: u64 = 2000;
 
 /// Connections of one socket on several I/O threads: all are read, all are written, all end.
 #[test]
@@ -86,7 +139,7 @@ fn several_io_threads() {
             pull.set_option("AFFINITY", 1u64 << 10).unwrap();
             assert_eq!(pull.bind(endpoint).err(), Some(Code::NoThread));
             drop((pull, push));
-            assert!(context.terminate(Some(after(5000))));
+            assert!(context.terminate(Some(after(PLENTY))));
         }
     }
 }

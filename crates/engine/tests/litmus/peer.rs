@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use ferromq_os::poll::{PollFd, poll};
 
+use crate::common::PLENTY;
+
 pub(crate) const MORE: u8 = 1;
 pub(crate) const LONG: u8 = 2;
 pub(crate) const COMMAND: u8 = 4;
@@ -46,9 +48,9 @@ impl Listener {
         }
     }
 
-    /// The next connection, within a few seconds.
+    /// The next connection.
     pub(crate) fn accept(&self) -> Peer {
-        self.try_accept(Duration::from_secs(8))
+        self.try_accept(Duration::from_millis(PLENTY))
             .expect("nobody connects")
     }
 
@@ -80,10 +82,10 @@ impl Peer {
     pub(crate) fn tcp(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(8)))
+            .set_read_timeout(Some(Duration::from_millis(PLENTY)))
             .unwrap();
         stream
-            .set_write_timeout(Some(Duration::from_secs(8)))
+            .set_write_timeout(Some(Duration::from_millis(PLENTY)))
             .unwrap();
         Self {
             stream: Box::new(stream),
@@ -92,10 +94,10 @@ impl Peer {
 
     pub(crate) fn unix(stream: UnixStream) -> Self {
         stream
-            .set_read_timeout(Some(Duration::from_secs(8)))
+            .set_read_timeout(Some(Duration::from_millis(PLENTY)))
             .unwrap();
         stream
-            .set_write_timeout(Some(Duration::from_secs(8)))
+            .set_write_timeout(Some(Duration::from_millis(PLENTY)))
             .unwrap();
         Self {
             stream: Box::new(stream),
@@ -119,12 +121,30 @@ impl Peer {
     pub(crate) fn shake_hands(&mut self, socket_type: &str) {
         self.write(&greeting());
         self.write(&ready(socket_type));
+        self.hear_hands_shaken();
+    }
+
+    /// The same, with a message in one piece with the last word of the handshake.
+    pub(crate) fn shake_hands_and_say(&mut self, socket_type: &str, body: &[u8]) {
+        self.write(&greeting());
+        self.write(&[ready(socket_type), frame(0, body)].concat());
+        self.hear_hands_shaken();
+    }
+
+    fn hear_hands_shaken(&mut self) {
         let mut theirs = [0; 64];
         self.stream.read_exact(&mut theirs).unwrap();
         assert_eq!((theirs[0], theirs[9], theirs[10]), (0xff, 0x7f, 3));
         let (flags, body) = self.frame().unwrap();
         assert_eq!(flags & COMMAND, COMMAND);
         assert_eq!(&body[..6], b"\x05READY");
+    }
+
+    /// Shakes hands and returns the first message, unless the other side gives up before.
+    pub(crate) fn first_message(&mut self, socket_type: &str) -> Option<(u8, Vec<u8>)> {
+        self.try_write(&[greeting().to_vec(), ready(socket_type)].concat());
+        self.exactly(64)?;
+        self.message()
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {

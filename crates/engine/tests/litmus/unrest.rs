@@ -11,8 +11,8 @@ use ferromq_engine::{Context, Outgoing};
 use ferromq_vocabulary::{Code, SocketType};
 
 use crate::common::{
-    POLICIES, Process, STREAMS, after, each, number, numbered, recv_parts, role, say, sit_still,
-    socket, soon, try_send, turn, wait_for, within,
+    PLENTY, POLICIES, Process, STREAMS, after, each, number, numbered, recv_parts, role, say,
+    sit_still, socket, soon, try_send, turn, wait_for, within,
 };
 use crate::peer::Listener;
 
@@ -45,13 +45,25 @@ fn receiver() {
     let mut pull = socket(&context, SocketType::Pull);
     pull.connect(&endpoint).unwrap();
     say("begins");
+    // Until the sender has said that everything is in the hands of kernels, or ours.
+    let all_sent = Arc::new(AtomicBool::new(false));
+    thread::spawn({
+        let all_sent = Arc::clone(&all_sent);
+        move || {
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            all_sent.store(read.is_ok(), Ordering::Release);
+        }
+    });
     let mut last = None;
     let mut count = 0u64;
     loop {
-        let message = match pull.recv_frame(within(1500)) {
+        let over = all_sent.load(Ordering::Acquire);
+        let message = match pull.recv_frame(within(if over { 1500 } else { 50 })) {
             Ok(message) => message,
             // SIGCONT interrupts waits.
             Err(Code::Interrupted) => continue,
+            Err(Code::Again) if !over => continue,
             Err(code) => break assert_eq!(code, Code::Again),
         };
         let got = number(&message);
@@ -109,7 +121,7 @@ fn senders_are_killed_and_stopped() {
                 next.len()
             );
             drop((pull, senders));
-            assert!(context.terminate(Some(after(5000))));
+            assert!(context.terminate(Some(after(PLENTY))));
         }
     }
 }
@@ -163,8 +175,16 @@ fn receivers_are_killed_and_stopped() {
                 sent += 1;
             }
             assert!(given > 0);
+            crate::common::until("something waits", || {
+                push.readiness().unwrap();
+                let statistics = push.statistics();
+                statistics.len() == 2 && statistics.iter().all(|peer| peer.messages_waiting == 0)
+            });
             let received: u64 = [&mut steady, &mut stopped]
-                .map(|p| p.hear().parse::<u64>().unwrap())
+                .map(|process| {
+                    process.tell("all sent");
+                    process.hear().parse::<u64>().unwrap()
+                })
                 .iter()
                 .sum();
             let statistics = push.statistics();
@@ -185,7 +205,7 @@ fn receivers_are_killed_and_stopped() {
                 push.undelivered()
             );
             drop((push, steady, stopped));
-            assert!(context.terminate(Some(after(5000))));
+            assert!(context.terminate(Some(after(PLENTY))));
         }
     }
 }
@@ -342,7 +362,7 @@ fn a_publisher_is_not_held_up() {
             thread::yield_now();
         }
         let count = reader.join().unwrap();
-        // As much as its queue holds, at the very least.
-        assert!(count >= 100, "{count} of 3000");
+        // As much as its queue holds, at the very least: room comes back in steps of half the mark.
+        assert!(count >= 50, "{count} of 3000");
     });
 }

@@ -56,10 +56,6 @@ fn verbs_a_type_does_not_have() {
             "{sender}"
         );
     }
-    assert_eq!(
-        context.any_socket(SocketType::Dgram).err(),
-        Some(Error::Invalid)
-    );
 }
 
 #[test]
@@ -174,7 +170,7 @@ fn too_many_sockets() {
 }
 
 #[test]
-fn without_io_threads_only_inproc_works() {
+fn item_55_without_io_threads_only_inproc_works() {
     let context = Context::builder().io_threads(0).build().unwrap();
     let (mut pull, mut push) = pair::<Pull, Push>(&context, &unique());
     push.send("inproc").unwrap();

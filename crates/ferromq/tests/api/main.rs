@@ -6,8 +6,10 @@
     reason = "the helpers belong to the tests"
 )]
 
+mod datagrams;
 mod end;
 mod errors;
+mod handshakes;
 mod options;
 mod patterns;
 mod proxies;
@@ -28,7 +30,7 @@ use ferromq::{Any, Context, Kind, Policy, Pub, Publishes, Receives, Sends, Socke
 const ENDPOINTS: [&str; 3] = ["tcp://127.0.0.1:*", "ipc://*", "inproc://here"];
 
 /// Longer than anything takes here that works.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 fn soon() -> Instant {
     Instant::now() + LONG

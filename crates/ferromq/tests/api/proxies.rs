@@ -53,7 +53,7 @@ fn forwarder_of_publications() {
 }
 
 #[test]
-fn both_directions_and_steered() {
+fn item_56_both_directions_and_steered() {
     each(|context, endpoint| {
         let (mut frontend, mut client) = pair::<Pair, Pair>(context, endpoint);
         let (mut backend, mut server) = pair::<Pair, Pair>(context, &unique());

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One socket, several threads.
 
+use std::num::NonZeroU32;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferromq::{Error, Multipart, Pair, Pull, Push, Rep, Req};
+use ferromq::{
+    Channel, Client, Context, Dish, Error, Gather, Message, Multipart, Pair, Peer, Pull, Push,
+    Radio, Receives, Rep, Req, Scatter, Sends, Server, Typed,
+};
 
 use crate::{LONG, each, pair, soon};
 
 const MANY: u32 = 5000;
+/// How many threads share a socket, and what each of them does.
+const THREADS: u32 = 4;
+const EACH: u32 = 200;
 
 #[test]
 fn halves_send_and_receive_at_once() {
@@ -219,5 +226,151 @@ fn shutdown_wakes_all() {
         });
         let after = rep.recv_deadline(Instant::now() + LONG);
         assert_eq!(after.err(), Some(Error::Terminated));
+    });
+}
+
+/// The types of single parts, each end of them used by several threads at once.
+#[test]
+fn item_46_thread_safe_types() {
+    each(|context, endpoint| {
+        // Questions come back to whoever is waiting.
+        let (server, client) = pair::<Server, Client>(context, endpoint);
+        let (server, client) = (server.shared(), client.shared());
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                let (server, client) = (server.clone(), client.clone());
+                scope.spawn(move || {
+                    for _ in 0..EACH {
+                        let question = server.recv().unwrap();
+                        assert!(question.routing_id().is_some());
+                        server.send(question).unwrap();
+                    }
+                });
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        client.send(&number.to_be_bytes()).unwrap();
+                        assert_eq!(client.recv().unwrap().len(), 4);
+                    }
+                });
+            }
+        });
+        drop((server, client));
+        one_way::<Gather, Scatter>(context, endpoint);
+        one_way::<Channel, Channel>(context, endpoint);
+        groups(context, endpoint);
+    });
+    for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
+        numbers(&Context::new(), endpoint);
+    }
+
+    fn one_way<A: Typed + Receives, B: Typed + Sends>(context: &Context, endpoint: &str) {
+        let endpoint = endpoint.replace("here", A::TYPE.name());
+        let (receiver, sender) = pair::<A, B>(context, &endpoint);
+        let (receiver, sender) = (receiver.shared(), sender.shared());
+        let sum = thread::scope(|scope| {
+            let receivers: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    let (receiver, sender) = (receiver.clone(), sender.clone());
+                    scope.spawn(move || {
+                        for number in 0..EACH {
+                            sender.send(&number.to_be_bytes()).unwrap();
+                        }
+                        let received = (0..EACH).map(|_| receiver.recv().unwrap());
+                        received
+                            .map(|body| u32::from_be_bytes(body[..].try_into().unwrap()))
+                            .sum::<u32>()
+                    })
+                })
+                .collect();
+            receivers
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum::<u32>()
+        });
+        assert_eq!(sum, THREADS * (EACH * (EACH - 1) / 2));
+    }
+}
+
+/// A RADIO and a DISH, each in several threads.
+fn groups(context: &Context, endpoint: &str) {
+    let endpoint = endpoint.replace("here", "groups");
+    let mut radio = context
+        .socket_builder::<Radio>()
+        .send_high_water_mark(0)
+        .open()
+        .unwrap();
+    let bound = radio.bind(&endpoint).unwrap();
+    let mut dish = context
+        .socket_builder::<Dish>()
+        .receive_high_water_mark(0)
+        .open()
+        .unwrap();
+    dish.connect(&bound).unwrap();
+    dish.join("ours").unwrap();
+    let grouped = |group: &[u8], number: u32| {
+        let mut message = Message::from(&number.to_be_bytes()[..]);
+        message.set_group(group).unwrap();
+        message
+    };
+    // Until the RADIO knows; then the last probe.
+    while dish
+        .recv_deadline(Instant::now() + Duration::from_millis(10))
+        .is_err()
+    {
+        radio.send(grouped(b"ours", u32::MAX)).unwrap();
+    }
+    radio.send(grouped(b"ours", u32::MAX - 1)).unwrap();
+    while dish.recv().unwrap() != (u32::MAX - 1).to_be_bytes()[..] {}
+    let (radio, dish) = (radio.shared(), dish.shared());
+    let sum: u32 = thread::scope(|scope| {
+        let receivers: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let (radio, dish) = (radio.clone(), dish.clone());
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        radio.send(grouped(b"others", number)).unwrap();
+                        radio.send(grouped(b"ours", number)).unwrap();
+                    }
+                    (0..EACH)
+                        .map(|_| dish.recv().unwrap())
+                        .inspect(|message| assert_eq!(message.group(), b"ours"))
+                        .map(|body| u32::from_be_bytes(body[..].try_into().unwrap()))
+                        .sum::<u32>()
+                })
+            })
+            .collect();
+        receivers
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
+    });
+    assert_eq!(sum, THREADS * (EACH * (EACH - 1) / 2));
+}
+
+/// Two PEERs, each in several threads.
+fn numbers(context: &Context, endpoint: &str) {
+    let mut answers = context.socket::<Peer>().unwrap();
+    let bound = answers.bind(endpoint).unwrap();
+    let mut asks = context.socket::<Peer>().unwrap();
+    let number = NonZeroU32::new(asks.connect_peer(&bound).unwrap());
+    let (answers, asks) = (answers.shared(), asks.shared());
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let (answers, asks) = (answers.clone(), asks.clone());
+            scope.spawn(move || {
+                for _ in 0..EACH {
+                    let question = answers.recv().unwrap();
+                    answers.send(question).unwrap();
+                }
+            });
+            scope.spawn(move || {
+                for each in 0..EACH {
+                    let mut question = Message::from(&each.to_be_bytes()[..]);
+                    question.set_routing_id(number);
+                    asks.send(question).unwrap();
+                    assert_eq!(asks.recv().unwrap().routing_id(), number);
+                }
+            });
+        }
     });
 }

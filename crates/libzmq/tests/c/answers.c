@@ -3,79 +3,9 @@
  * Asks a library the same questions in the same order and prints the answers, one a line:
  * `question = answer`. The test compares those of two libraries.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "zmq.h"
+#include "ask.h"
 
 static void *ctx;
-
-static const char *name_of (int error)
-{
-    static char number[32];
-    switch (error) {
-        case 0: return "0";
-        case EINVAL: return "EINVAL";
-        case EFAULT: return "EFAULT";
-        case ENOTSUP: return "ENOTSUP";
-        case EAGAIN: return "EAGAIN";
-        case EFSM: return "EFSM";
-        case ETERM: return "ETERM";
-        case EMTHREAD: return "EMTHREAD";
-        case ENOTSOCK: return "ENOTSOCK";
-        case ENOENT: return "ENOENT";
-        case ENODEV: return "ENODEV";
-        case EMFILE: return "EMFILE";
-        case EHOSTUNREACH: return "EHOSTUNREACH";
-        case EPROTONOSUPPORT: return "EPROTONOSUPPORT";
-        case ENOCOMPATPROTO: return "ENOCOMPATPROTO";
-        case EADDRINUSE: return "EADDRINUSE";
-        case EADDRNOTAVAIL: return "EADDRNOTAVAIL";
-        case ENAMETOOLONG: return "ENAMETOOLONG";
-        case ETIMEDOUT: return "ETIMEDOUT";
-        case EMSGSIZE: return "EMSGSIZE";
-        default: snprintf (number, sizeof number, "errno %d", error); return number;
-    }
-}
-
-/* Prints the answer of a call that returns an int. */
-#define ASK(call, ...) \
-    do { \
-        errno = 0; \
-        long rc_ = (long) (call); \
-        int error_ = errno; \
-        printf (__VA_ARGS__); \
-        if (rc_ == -1) \
-            printf (" = -1 %s\n", name_of (error_)); \
-        else \
-            printf (" = %ld\n", rc_); \
-    } while (0)
-
-/* The same for a call that may bring the process down: in a process of its own. */
-#define ASK_SAFELY(call, ...) \
-    do { \
-        fflush (stdout); \
-        pid_t child_ = fork (); \
-        if (child_ == 0) { \
-            freopen ("/dev/null", "w", stderr); \
-            alarm (5); \
-            ASK (call, __VA_ARGS__); \
-            fflush (stdout); \
-            _exit (0); \
-        } \
-        int status_ = 0; \
-        waitpid (child_, &status_, 0); \
-        if (!WIFEXITED (status_)) { \
-            printf (__VA_ARGS__); \
-            printf (" = dies\n"); \
-        } \
-    } while (0)
 
 static void print_bytes (const unsigned char *bytes, size_t size)
 {
@@ -194,6 +124,22 @@ static void ask_context_options (void)
     }
 }
 
+static void ask_endpoint (int type, const char *endpoint)
+{
+    void *socket = zmq_socket (ctx, type);
+    int zero = 0;
+    zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero);
+    ASK (zmq_bind (socket, endpoint), "type %d bind %s", type, endpoint);
+    ASK (zmq_unbind (socket, endpoint), "type %d unbind %s", type, endpoint);
+    zmq_close (socket);
+    socket = zmq_socket (ctx, type);
+    zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero);
+    ASK (zmq_connect (socket, endpoint), "type %d connect %s", type, endpoint);
+    ASK (zmq_disconnect (socket, endpoint), "type %d disconnect %s", type, endpoint);
+    ASK (zmq_disconnect (socket, endpoint), "type %d disconnect again %s", type, endpoint);
+    zmq_close (socket);
+}
+
 static void ask_endpoints (void)
 {
     static const char *const endpoints[] = {
@@ -206,21 +152,18 @@ static void ask_endpoints (void)
       "ipc:///tmp/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
       "inproc://", "inproc://a", "nosuch://a", "pgm", "tipc://", "vmci://*:*", "ws://", "norm://", "tcp://127.0.0.1:5 555"};
     static const int types[] = {ZMQ_PUSH, ZMQ_PULL, ZMQ_PUB, ZMQ_SUB, ZMQ_REQ, ZMQ_STREAM, ZMQ_RADIO, ZMQ_DISH};
+    static const char *const datagrams[] = {
+      "udp://", "udp://x", "udp://:", "udp://:5599", "udp://*", "udp://*:", "udp://*:5599", "udp://*:x", "udp://*:65536",
+      "udp://127.0.0.1:5599", "udp://127.0.0.1:0", "udp://127.0.0.1:*", "udp://[::1]:5599", "udp://lo:5599",
+      "udp://lo;239.192.0.1:5599", "udp://127.0.0.1;239.192.0.1:5599", "udp://*;239.192.0.1:5599",
+      "udp://nosuch0;239.192.0.1:5599", "udp://lo;127.0.0.1:5599", "udp://nosuchhost.invalid:5599", "UDP://127.0.0.1:5599"};
+    static const int talkers[] = {ZMQ_RADIO, ZMQ_DISH, ZMQ_DGRAM, ZMQ_PUB};
     for (size_t t = 0; t < sizeof types / sizeof *types; t++)
-        for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
-            void *socket = zmq_socket (ctx, types[t]);
-            int zero = 0;
-            zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero);
-            ASK (zmq_bind (socket, endpoints[i]), "type %d bind %s", types[t], endpoints[i]);
-            ASK (zmq_unbind (socket, endpoints[i]), "type %d unbind %s", types[t], endpoints[i]);
-            zmq_close (socket);
-            socket = zmq_socket (ctx, types[t]);
-            zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero);
-            ASK (zmq_connect (socket, endpoints[i]), "type %d connect %s", types[t], endpoints[i]);
-            ASK (zmq_disconnect (socket, endpoints[i]), "type %d disconnect %s", types[t], endpoints[i]);
-            ASK (zmq_disconnect (socket, endpoints[i]), "type %d disconnect again %s", types[t], endpoints[i]);
-            zmq_close (socket);
-        }
+        for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
+            ask_endpoint (types[t], endpoints[i]);
+    for (size_t t = 0; t < sizeof talkers / sizeof *talkers; t++)
+        for (size_t i = 0; i < sizeof datagrams / sizeof *datagrams; i++)
+            ask_endpoint (talkers[t], datagrams[i]);
 }
 
 static void ask_traffic (int type)
@@ -481,6 +424,7 @@ static void ask_after_the_end (void)
 int main (void)
 {
     setvbuf (stdout, NULL, _IOLBF, 0);
+    limit ();
     ctx = zmq_ctx_new ();
     zmq_ctx_set (ctx, ZMQ_MAX_SOCKETS, 10000);
     ask_handles ();

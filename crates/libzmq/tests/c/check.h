@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* What all programs here use: checks that name their line, and a limit for the whole run. */
+/* What all programs here use: checks that name their line, and a limit for the whole run (`limit.h`). */
 #ifndef CHECK_H
 #define CHECK_H
+
+#include "limit.h"
 
 #include <zmq.h>
 

@@ -121,7 +121,7 @@ static void pending (void)
 
 int main (void)
 {
-    alarm (60);
+    limit ();
     options ();
     no_threads ();
     end ();

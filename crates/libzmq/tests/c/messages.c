@@ -134,7 +134,7 @@ static void sent (int deliver, const char *endpoint)
 
 #ifdef FERROMQ
 /* Where libzmq ends the process. */
-static void closed (void)
+static void item_54_closed (void)
 {
     zmq_msg_t msg;
     memset (&msg, 0, sizeof msg);
@@ -150,7 +150,7 @@ static void closed (void)
 
 int main (void)
 {
-    alarm (60);
+    limit ();
     sizes ();
     foreign ();
     properties ();
@@ -159,7 +159,7 @@ int main (void)
     sent (1, "ipc://*");
     sent (0, NULL);
 #ifdef FERROMQ
-    closed ();
+    item_54_closed ();
 #endif
     zmq_msg_t msg;
     FAILS (zmq_msg_init_size (&msg, ((size_t) -1) / 2), ENOMEM);

@@ -21,9 +21,11 @@ static void *disturb (void *unused)
     return NULL;
 }
 
+static void item_49_interrupted (void);
+
 int main (void)
 {
-    alarm (60);
+    limit ();
     struct sigaction action;
     memset (&action, 0, sizeof action);
     action.sa_handler = ignore;
@@ -31,10 +33,19 @@ int main (void)
     CHECK (sigaction (SIGUSR1, &action, NULL) == 0);
     victim = pthread_self ();
 
-    void *context = zmq_ctx_new ();
-    const char *endpoints[] = {"inproc://signals", "tcp://127.0.0.1:*"};
     pthread_t thread;
     CHECK (pthread_create (&thread, NULL, disturb, NULL) == 0);
+    item_49_interrupted ();
+    running = 0;
+    CHECK (pthread_join (thread, NULL) == 0);
+    return 0;
+}
+
+/* Every kind of wait. */
+static void item_49_interrupted (void)
+{
+    void *context = zmq_ctx_new ();
+    const char *endpoints[] = {"inproc://signals", "tcp://127.0.0.1:*"};
     for (int i = 0; i < 2; ++i) {
         void *pull = zmq_socket (context, ZMQ_PULL);
         void *push = zmq_socket (context, ZMQ_PUSH);
@@ -55,7 +66,9 @@ int main (void)
         sigset_t mask;
         sigemptyset (&mask);
         sigaddset (&mask, SIGUSR1);
+#ifndef UNDER_VALGRIND /* 3.19 has ppoll fail now and then when a signal comes */
         CHECK (zmq_ppoll (items, 1, 100, &mask) == 0);
+#endif
         FAILS (zmq_ppoll (items, 1, -1, NULL), EINTR);
 #endif
         CHECK (zmq_close (pull) == 0);
@@ -68,7 +81,4 @@ int main (void)
     }
     while (zmq_ctx_term (context) == -1)
         CHECK (errno == EINTR);
-    running = 0;
-    CHECK (pthread_join (thread, NULL) == 0);
-    return 0;
 }

@@ -100,7 +100,7 @@ static void both_ways (const char *endpoint)
     CHECK (zmq_close (one) == 0 && zmq_close (two) == 0);
 }
 
-static void child (void)
+static void item_51_child (void)
 {
     void *pull = zmq_socket (context, ZMQ_PULL);
     void *push = zmq_socket (context, ZMQ_PUSH);
@@ -110,7 +110,7 @@ static void child (void)
     pid_t id = fork ();
     CHECK (id >= 0);
     if (id == 0) {
-        alarm (20);
+        limit ();
         char byte;
         FAILS (zmq_recv (pull, &byte, 1, 0), EINTR);
         CHECK (zmq_close (pull) == 0 && zmq_close (push) == 0);
@@ -119,7 +119,9 @@ static void child (void)
         context = zmq_ctx_new ();
         both_ways ("tcp://127.0.0.1:*");
         CHECK (zmq_ctx_term (context) == 0);
-        _exit (0);
+        /* Not _exit: valgrind would look here for what the parent's threads own. */
+        execl ("/bin/true", "true", (char *) NULL);
+        _exit (1);
     }
     int status;
     CHECK (waitpid (id, &status, 0) == id);
@@ -131,9 +133,9 @@ static void child (void)
 
 int main (void)
 {
-    alarm (60);
+    limit ();
     context = zmq_ctx_new ();
-    child ();
+    item_51_child ();
     const char *endpoints[] = {"inproc://threads", "tcp://127.0.0.1:*"};
     for (int i = 0; i < 2; ++i) {
         both_ways (endpoints[i]);

@@ -138,6 +138,10 @@ impl Epoll {
                 }
             }
         }
+        if time >= LONG {
+            let milliseconds = time.as_nanos().div_ceil(1_000_000);
+            return self.wait_coarse(events, c_int::try_from(milliseconds).unwrap_or(c_int::MAX));
+        }
         let mut fds = [PollFd::new(self.0.as_raw_fd(), PollFd::IN)];
         match poll(&mut fds, Some(time))? {
             0 => Ok(0),
@@ -150,6 +154,9 @@ impl Epoll {
 pub fn force_coarse_wait(forced: bool) {
     COARSE.store(forced, Ordering::Relaxed);
 }
+
+/// Without a finer clock, waits as long as this may be a millisecond longer.
+const LONG: Duration = Duration::from_millis(20);
 
 /// There is no `epoll_pwait2` here.
 static COARSE: AtomicBool = AtomicBool::new(false);

@@ -125,6 +125,14 @@ impl Event {
         self.flags & FLAGS.cast_unsigned() != 0
     }
 
+    /// The peer sends no more, or an error is pending. The former is seen only where
+    /// [`Interest::RDHUP`] was asked for.
+    #[inline]
+    pub const fn ended(&self) -> bool {
+        const FLAGS: i32 = libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR;
+        self.flags & FLAGS.cast_unsigned() != 0
+    }
+
     /// Both directions are shut, or an error is pending.
     #[inline]
     pub const fn hangup(&self) -> bool {

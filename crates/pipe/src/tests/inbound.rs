@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use std::collections::{HashMap, VecDeque};
 
-use ferromq_message::frame;
+use ferromq_message::{Message, frame};
 
 use super::{Dice, rounds};
 use crate::{Fill, FillFault, Pool, Reader, Seen, inbound};
@@ -219,7 +219,7 @@ impl Model {
     fn take_commands(&mut self) {
         for command in self.reader.take_commands() {
             assert!(self.commands[&command.position].body == *command.body);
-            if self.fill.claim(command.position) {
+            if self.fill.claim(command.position, command.body.len()) {
                 self.see(command.position, &command.body);
             }
         }
@@ -483,9 +483,39 @@ fn a_large_command_is_a_command() {
         assert_eq!(reader.take().unwrap(), b"x");
         let commands = reader.take_commands();
         assert_eq!((commands[0].position, commands[0].body.len()), (0, 200_000));
-        assert_eq!(fill.claim(0), application);
+        assert_eq!(fill.claim(0, 0), application);
         if !application {
             assert_eq!((seen, messages), (vec![(0, 200_000)], 1));
         }
     }
+}
+
+#[test]
+fn a_frame_put_together_elsewhere_has_its_place_among_the_others() {
+    let (mut fill, mut reader) = inbound(1000);
+    let large = |byte| Message::from_vec(vec![byte; 1000]);
+    let mut seen = Vec::new();
+    let mut see = |what: Seen<'_>| {
+        seen.push(match what {
+            Seen::Command(_, body) => body.len(),
+            Seen::Message => 0,
+        });
+    };
+    fill.absorb_frame(frame::MORE, large(1), &mut see).unwrap();
+    fill.absorb(&[0, 2, b'2', b'2'], &mut see).unwrap();
+    fill.absorb_frame(frame::COMMAND, large(3), &mut see)
+        .unwrap();
+    fill.absorb_frame(0, large(4), &mut see).unwrap();
+    assert_eq!(fill.waiting(), 2);
+    let refused = fill.absorb_frame(0, Message::from_vec(vec![5; 1001]), &mut see);
+    assert_eq!(refused, Err(FillFault::TooLarge));
+    assert_eq!(fill.absorb_frame(0, large(6), &mut see), refused);
+    assert_eq!(seen, [0, 1000, 0]);
+    let first = reader.take().unwrap();
+    assert!(first.more() && first == [1; 1000][..]);
+    assert_eq!(reader.take().unwrap(), b"22");
+    let last = reader.take().unwrap();
+    assert!(!last.more() && last == [4; 1000][..]);
+    assert_eq!(reader.take_commands()[0].body.len(), 1000);
+    assert!(reader.take().is_none());
 }

@@ -46,7 +46,7 @@ impl Model<'_> {
         let body = match self.dice.below(3) {
             0 => {
                 self.made += 1;
-                writer.append_message(&mut self.pool, foreign(7, self.counter), more);
+                writer.append_message(&mut self.pool, &mut foreign(7, self.counter), more);
                 vec![7; 100]
             }
             1 => {
@@ -56,7 +56,7 @@ impl Model<'_> {
             }
             _ => {
                 let body = self.dice.body(3000);
-                writer.append_message(&mut self.pool, Message::from_vec(body.clone()), more);
+                writer.append_message(&mut self.pool, &mut Message::from_vec(body.clone()), more);
                 body
             }
         };
@@ -138,6 +138,10 @@ fn what_goes_in_comes_out_and_foreign_data_is_freed_once() {
             }
             if let Some(writer) = &model.writer {
                 assert_eq!(writer.taken(), model.taken);
+            }
+            if let Some(reader) = &model.reader {
+                let whole = model.queue.iter().filter(|(_, more)| !more).count();
+                assert_eq!(reader.waiting(), whole as u64);
             }
         }
         let made = model.made;

@@ -2,6 +2,7 @@
 //! Random operations against a simple model, repeatable by their seed.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod fan_out;
 mod inbound;
 mod inproc;
 mod outbound;

@@ -28,6 +28,10 @@ struct Model {
     messages: u64,
     bytes: u64,
     pending: Vec<u8>,
+    /// Up to how many messages and bytes quick ones are allowed.
+    allowed: (u64, u64),
+    /// Chunks whose memory was wanted.
+    emptied: usize,
 }
 
 impl Model {
@@ -44,20 +48,36 @@ impl Model {
             messages: 0,
             bytes: 0,
             pending: Vec::new(),
+            allowed: (0, 0),
+            emptied: 0,
         }
     }
 
     fn write(&mut self) {
         let more = self.dice.one_in(3);
         let body = self.dice.body(200 * 1024);
+        let (messages, bytes) = (self.messages, self.bytes);
         encode(&mut self.pending, &body, more);
+        if self.dice.one_in(4) {
+            let messages = messages + self.dice.below(5) as u64;
+            let bytes = bytes + self.dice.below(20_000) as u64;
+            self.allowed = (messages, bytes);
+            self.writer.allow_quick(messages, bytes);
+        }
+        let quick = !more && self.dice.one_in(2) && self.writer.append_quick(&body);
+        if quick {
+            assert!(messages < self.allowed.0);
+            assert!(bytes + self.pending.len() as u64 <= self.allowed.1);
+        }
         match self.dice.below(3) {
+            _ if quick => {}
             0 => self
                 .writer
-                .append_message(&mut self.pool, Message::from_vec(body), more),
+                .append_message(&mut self.pool, &mut Message::from_vec(body), more),
             1 => {
-                let message = Message::copy_from_slice(&body);
-                self.writer.append_message(&mut self.pool, message, more);
+                let mut message = Message::copy_from_slice(&body);
+                self.writer
+                    .append_message(&mut self.pool, &mut message, more);
             }
             _ => self.writer.append(&mut self.pool, &body, more),
         }
@@ -71,8 +91,14 @@ impl Model {
     /// Checks what is handed out, byte by byte, and accepts some of it.
     fn pump(&mut self) {
         let mut out = [IoSlice::new(&[]); SLICES];
-        let (count, bytes) = self.drain.slices(&mut out);
+        let unit = if self.dice.one_in(2) {
+            1 + self.dice.below(100_000)
+        } else {
+            0
+        };
+        let (count, bytes) = self.drain.slices(&mut out, unit);
         assert_eq!(out[..count].iter().map(|s| s.len()).sum::<usize>(), bytes);
+        assert!(bytes <= unit || bytes.checked_rem(unit).is_none_or(|r| r == 0));
         assert!(out[..count].iter().all(|s| !s.is_empty()));
         assert_eq!(
             bytes == 0,
@@ -125,7 +151,7 @@ impl Model {
     }
 
     fn step(&mut self) {
-        match self.dice.below(32) {
+        match self.dice.below(33) {
             0..=13 => self.write(),
             14..=24 => self.pump(),
             25..=26 => {
@@ -149,6 +175,14 @@ impl Model {
                 self.drain.accept(0);
             }
             30 => drop(self.drain.take_finished()),
+            31 => {
+                self.drain.want_emptied(self.dice.below(3));
+                while let Some(mut memory) = self.drain.take_emptied() {
+                    // Nobody else looks at it.
+                    memory.as_mut().fill(0xee);
+                    self.emptied += 1;
+                }
+            }
             _ => self.writer.release(&mut self.drain, &mut self.pool),
         }
         self.check();
@@ -157,11 +191,13 @@ impl Model {
 
 #[test]
 fn the_byte_stream_is_what_was_sent() {
+    let mut emptied = 0;
     for seed in 0..rounds(60) {
         let mut model = Model::new(seed);
         for _ in 0..300 {
             model.step();
         }
+        emptied += model.emptied;
         if seed % 3 == 0 {
             // Whichever end goes first, with messages in between.
             let Model { writer, drain, .. } = model;
@@ -179,6 +215,7 @@ fn the_byte_stream_is_what_was_sent() {
             model.check();
         }
     }
+    assert!(emptied > 0);
 }
 
 #[test]
@@ -196,7 +233,7 @@ fn small_messages_fill_many_chunks() {
         }
         while dice.below(3) > 0 || round % 16 == 0 && !drain.is_drained() {
             let mut out = [IoSlice::new(&[]); SLICES];
-            let (count, bytes) = drain.slices(&mut out);
+            let (count, bytes) = drain.slices(&mut out, 0);
             let all: Vec<u8> = out[..count]
                 .iter()
                 .flat_map(|s| s.iter().copied())
@@ -235,16 +272,16 @@ fn a_large_message_is_freed_when_it_has_gone_and_not_with_the_next_one() {
     for n in 1..4 {
         writer.append_message(
             &mut pool,
-            Message::from_owner(Counted(vec![7; 100_000])),
+            &mut Message::from_owner(Counted(vec![7; 100_000])),
             false,
         );
         let mut out = [IoSlice::new(&[]); SLICES];
-        let (_, bytes) = drain.slices(&mut out);
+        let (_, bytes) = drain.slices(&mut out, 0);
         assert_eq!(bytes, 100_009);
         drain.accept(bytes - 1);
         assert!(drain.take_finished().is_empty());
         let mut out = [IoSlice::new(&[]); SLICES];
-        assert_eq!(drain.slices(&mut out), (1, 1));
+        assert_eq!(drain.slices(&mut out, 0), (1, 1));
         drain.accept(1);
         assert_eq!(drain.taken(), n);
         let finished = drain.take_finished();
@@ -256,12 +293,12 @@ fn a_large_message_is_freed_when_it_has_gone_and_not_with_the_next_one() {
     // Not sent, and dropped with the queue.
     writer.append_message(
         &mut pool,
-        Message::from_owner(Counted(vec![7; 100_000])),
+        &mut Message::from_owner(Counted(vec![7; 100_000])),
         false,
     );
     writer.append_message(
         &mut pool,
-        Message::from_owner(Counted(vec![7; 100_000])),
+        &mut Message::from_owner(Counted(vec![7; 100_000])),
         true,
     );
     drop(writer);
@@ -279,12 +316,12 @@ fn an_idle_queue_holds_no_memory() {
     }
     while !drain.is_drained() {
         let mut out = [IoSlice::new(&[]); SLICES];
-        let (_, bytes) = drain.slices(&mut out);
+        let (_, bytes) = drain.slices(&mut out, 0);
         drain.accept(bytes);
     }
     writer.release(&mut drain, &mut pool);
     assert!(writer.shared.take_spare().is_none());
     writer.append(&mut pool, b"again", false);
     let mut out = [IoSlice::new(&[]); SLICES];
-    assert_eq!(drain.slices(&mut out), (1, 7));
+    assert_eq!(drain.slices(&mut out, 0), (1, 7));
 }

@@ -20,7 +20,7 @@ fn inproc_in_order_and_every_foreign_message_freed_once() {
                             writer.roll_back();
                             writer.append(&mut pool, &n.to_le_bytes(), true);
                         }
-                        writer.append_message(&mut pool, foreign(n as u8, &counter), false);
+                        writer.append_message(&mut pool, &mut foreign(n as u8, &counter), false);
                         made += 1;
                     } else {
                         writer.append(&mut pool, &n.to_le_bytes(), false);
@@ -66,7 +66,7 @@ fn two_pumps_take_turns_and_the_stream_is_whole() {
             };
             let (drain, received) = &mut *guard;
             let mut out = [IoSlice::new(&[]); SLICES];
-            let (count, bytes) = drain.slices(&mut out);
+            let (count, bytes) = drain.slices(&mut out, 0);
             let accepted = dice.below(bytes + 1);
             let all: Vec<u8> = out[..count]
                 .iter()

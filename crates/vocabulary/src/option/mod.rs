@@ -21,7 +21,7 @@ mod spec;
 mod table;
 
 pub use context::{CONTEXT_OPTIONS, ContextOptions};
-pub use security::{CurveKey, Mechanism};
+pub use security::{CurveKey, Mechanism, PrincipalNameType};
 pub use socket::SocketOptions;
 pub use spec::{
     Direction, Getter, Handled, Kind, OptionError, OptionKey, OptionSpec, Scope, Setter, Types,

@@ -18,6 +18,8 @@ pub enum Mechanism {
     Plain,
     /// With keys; everything is encrypted.
     Curve,
+    /// With what the system's GSSAPI library says: Kerberos, mostly.
+    Gssapi,
 }
 
 impl Mechanism {
@@ -27,6 +29,7 @@ impl Mechanism {
             Self::Null => 0,
             Self::Plain => 1,
             Self::Curve => 2,
+            Self::Gssapi => 3,
         }
     }
 }
@@ -113,6 +116,83 @@ pub(super) const CURVE_SERVERKEY: OptionSpec = both(
         o.curve_serverkey = key(v)?;
         o.as_server = false;
         o.mechanism = Mechanism::Curve;
+        Ok(())
+    },
+);
+
+/// What kind of name a principal of GSSAPI has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PrincipalNameType {
+    /// `service@host`.
+    #[default]
+    HostBased,
+    /// A user of this machine.
+    User,
+    /// As Kerberos writes it: `service/host@REALM`.
+    Krb5Principal,
+}
+
+impl PrincipalNameType {
+    /// The number of the C interface.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::HostBased => 0,
+            Self::User => 1,
+            Self::Krb5Principal => 2,
+        }
+    }
+
+    fn of(value: Value) -> Result<Self, OptionError> {
+        Ok(match value.int()? {
+            0 => Self::HostBased,
+            1 => Self::User,
+            2 => Self::Krb5Principal,
+            _ => return Err(OptionError::OutOfRange),
+        })
+    }
+}
+
+pub(super) const GSSAPI_SERVER: OptionSpec = both(
+    |o| Value::from(o.as_server && o.mechanism == Mechanism::Gssapi),
+    |o, v| {
+        o.as_server = v.int()? != 0;
+        // No server is a client here, and not NULL again.
+        o.mechanism = Mechanism::Gssapi;
+        Ok(())
+    },
+);
+
+pub(super) const GSSAPI_PRINCIPAL: OptionSpec = both(
+    |o| Value::from(o.gssapi_principal.as_slice()),
+    |o, v| {
+        o.gssapi_principal = v.bytes()?;
+        o.mechanism = Mechanism::Gssapi;
+        Ok(())
+    },
+);
+
+pub(super) const GSSAPI_SERVICE_PRINCIPAL: OptionSpec = both(
+    |o| Value::from(o.gssapi_service_principal.as_slice()),
+    |o, v| {
+        o.gssapi_service_principal = v.bytes()?;
+        o.as_server = false;
+        o.mechanism = Mechanism::Gssapi;
+        Ok(())
+    },
+);
+
+pub(super) const GSSAPI_PRINCIPAL_NAMETYPE: OptionSpec = both(
+    |o| Value::Int(o.gssapi_principal_nametype.number()),
+    |o, v| {
+        o.gssapi_principal_nametype = PrincipalNameType::of(v)?;
+        Ok(())
+    },
+);
+
+pub(super) const GSSAPI_SERVICE_PRINCIPAL_NAMETYPE: OptionSpec = both(
+    |o| Value::Int(o.gssapi_service_principal_nametype.number()),
+    |o, v| {
+        o.gssapi_service_principal_nametype = PrincipalNameType::of(v)?;
         Ok(())
     },
 );

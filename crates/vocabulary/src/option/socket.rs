@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::network::Network;
-use crate::option::security::{CurveKey, Mechanism};
+use crate::option::security::{CurveKey, Mechanism, PrincipalNameType};
 use crate::option::spec::{Direction, OptionError, OptionKey, OptionSpec, Value};
 use crate::option::table::OPTIONS;
 use crate::secret::Secret;
@@ -81,6 +81,8 @@ pub struct SocketOptions {
     pub xpub_nodrop: bool,
     /// Subscriptions exclude instead of include.
     pub invert_matching: bool,
+    /// A ROUTER of plain tcp connections, as a STREAM is.
+    pub router_raw: bool,
     /// A ROUTER refuses what it cannot route instead of dropping it.
     pub router_mandatory: bool,
     /// An XPUB passes every subscription on.
@@ -133,6 +135,16 @@ pub struct SocketOptions {
     pub curve_secretkey: Secret,
     /// CURVE: the public key of the server that a client means.
     pub curve_serverkey: CurveKey,
+    /// GSSAPI: who we are; empty is whoever the system takes us for.
+    pub gssapi_principal: Vec<u8>,
+    /// GSSAPI: what kind of name that is.
+    pub gssapi_principal_nametype: PrincipalNameType,
+    /// GSSAPI: the server that a client means.
+    pub gssapi_service_principal: Vec<u8>,
+    /// GSSAPI: what kind of name that is.
+    pub gssapi_service_principal_nametype: PrincipalNameType,
+    /// GSSAPI: the peers know each other, and send their messages unencrypted.
+    pub gssapi_plaintext: bool,
     /// What an authenticator is told about the purpose; empty is none.
     pub zap_domain: Vec<u8>,
     /// With a domain and without an authenticator nobody comes in.
@@ -167,13 +179,29 @@ pub struct SocketOptions {
     pub multicast_hops: i32,
     /// Multicast: most bytes of a packet.
     pub multicast_maxtpdu: i32,
-    /// Multicast: whether this host hears itself.
-    pub multicast_loop: bool,
+    /// Multicast: whether this host hears itself; `None` if that was not said. It does with udp then, not
+    /// with pgm and epgm.
+    pub multicast_loop: Option<bool>,
     /// What READY says besides type and routing id; names start with `X-`.
     pub metadata: BTreeMap<String, Vec<u8>>,
+    /// Most connections of a listener at once; 0 is no limit.
+    pub max_connections: i32,
+    /// Most connections of a listener from one address at once; 0 is no limit.
+    pub max_connections_per_address: i32,
+    /// Most bytes of commands a peer may send in its handshake.
+    pub max_handshake_size: i32,
+    /// Most bytes of properties a peer may send in its handshake.
+    pub max_metadata_size: i32,
+    /// Most subscriptions a peer may have; 0 is no limit.
+    pub max_subscriptions: i32,
+    /// Most bytes that a peer's subscriptions may have together; 0 is no limit.
+    pub max_subscription_bytes: i64,
+    /// Most bytes that the parts of a message from a peer may have together; 0 is no limit.
+    pub max_multipart_size: i64,
 }
 
 impl Default for SocketOptions {
+    #[expect(clippy::too_many_lines, reason = "one for each option")]
     fn default() -> Self {
         Self {
             affinity: 0,
@@ -208,6 +236,7 @@ impl Default for SocketOptions {
             bindtodevice: Vec::new(),
             xpub_nodrop: false,
             invert_matching: false,
+            router_raw: false,
             router_mandatory: false,
             xpub_verbose: false,
             probe_router: false,
@@ -234,6 +263,11 @@ impl Default for SocketOptions {
             curve_publickey: [0; 32],
             curve_secretkey: Secret::new(vec![0; 32]),
             curve_serverkey: [0; 32],
+            gssapi_principal: Vec::new(),
+            gssapi_principal_nametype: PrincipalNameType::HostBased,
+            gssapi_service_principal: Vec::new(),
+            gssapi_service_principal_nametype: PrincipalNameType::HostBased,
+            gssapi_plaintext: false,
             zap_domain: Vec::new(),
             zap_enforce_domain: false,
             socks_proxy: Vec::new(),
@@ -251,8 +285,15 @@ impl Default for SocketOptions {
             recovery_ivl: 10_000,
             multicast_hops: 1,
             multicast_maxtpdu: 1500,
-            multicast_loop: true,
+            multicast_loop: None,
             metadata: BTreeMap::new(),
+            max_connections: 0,
+            max_connections_per_address: 0,
+            max_handshake_size: 65_536,
+            max_metadata_size: 8_192,
+            max_subscriptions: 0,
+            max_subscription_bytes: 0,
+            max_multipart_size: 0,
         }
     }
 }

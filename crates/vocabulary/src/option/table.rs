@@ -124,7 +124,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         default: "100",
         scope: AtEndpoint,
         types: All,
-        doc: "multicast: kilobits a second",
+        doc: "multicast: kilobits a second; the largest number is no limit",
         ..stored!(rate, Int, int)
     },
     OptionSpec {
@@ -401,6 +401,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..XPUB_VERBOSE
     },
     OptionSpec {
+        name: "ROUTER_RAW",
+        number: number::ROUTER_RAW,
+        kind: Truth,
+        default: "",
+        scope: AtEndpoint,
+        types: ROUTERS,
+        doc: "plain tcp connections, as STREAM has them; to be set before the first endpoint",
+        ..write_bool!(router_raw)
+    },
+    OptionSpec {
         name: "IPV6",
         number: number::IPV6,
         kind: Bool,
@@ -417,7 +427,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         default: "0",
         scope: Live,
         types: All,
-        doc: "security mechanism: 0 NULL, 1 PLAIN, 2 CURVE",
+        doc: "security mechanism: 0 NULL, 1 PLAIN, 2 CURVE, 3 GSSAPI",
         ..security::MECHANISM
     },
     OptionSpec {
@@ -604,6 +614,46 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..write_bytes!(connect_routing_id)
     },
     OptionSpec {
+        name: "GSSAPI_SERVER",
+        number: number::GSSAPI_SERVER,
+        kind: Bool,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "GSSAPI as the side that is called",
+        ..security::GSSAPI_SERVER
+    },
+    OptionSpec {
+        name: "GSSAPI_PRINCIPAL",
+        number: number::GSSAPI_PRINCIPAL,
+        kind: Str { min: 1, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "GSSAPI: who we are",
+        ..security::GSSAPI_PRINCIPAL
+    },
+    OptionSpec {
+        name: "GSSAPI_SERVICE_PRINCIPAL",
+        number: number::GSSAPI_SERVICE_PRINCIPAL,
+        kind: Str { min: 1, max: 255 },
+        default: "",
+        scope: AtEndpoint,
+        types: All,
+        doc: "GSSAPI: the server that is meant; makes a client",
+        ..security::GSSAPI_SERVICE_PRINCIPAL
+    },
+    OptionSpec {
+        name: "GSSAPI_PLAINTEXT",
+        number: number::GSSAPI_PLAINTEXT,
+        kind: Bool,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "GSSAPI: messages go unencrypted",
+        ..stored_bool!(gssapi_plaintext)
+    },
+    OptionSpec {
         name: "HANDSHAKE_IVL",
         number: number::HANDSHAKE_IVL,
         kind: Kind::at_least(0),
@@ -770,6 +820,26 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..stored!(use_fd, Int, int)
     },
     OptionSpec {
+        name: "GSSAPI_PRINCIPAL_NAMETYPE",
+        number: number::GSSAPI_PRINCIPAL_NAMETYPE,
+        kind: Int { min: 0, max: 2 },
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "GSSAPI: our name is 0 host-based, 1 a user, 2 a principal of Kerberos",
+        ..security::GSSAPI_PRINCIPAL_NAMETYPE
+    },
+    OptionSpec {
+        name: "GSSAPI_SERVICE_PRINCIPAL_NAMETYPE",
+        number: number::GSSAPI_SERVICE_PRINCIPAL_NAMETYPE,
+        kind: Int { min: 0, max: 2 },
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "GSSAPI: the same of the name of the server",
+        ..security::GSSAPI_SERVICE_PRINCIPAL_NAMETYPE
+    },
+    OptionSpec {
         name: "BINDTODEVICE",
         number: number::BINDTODEVICE,
         kind: Str { min: 0, max: 16 },
@@ -819,8 +889,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         default: "1",
         scope: AtEndpoint,
         types: All,
-        doc: "multicast: whether this host hears itself",
-        ..stored_bool!(multicast_loop)
+        doc: "multicast: whether this host hears itself; pgm and epgm: only if it was set to 1",
+        ..both(
+            |o| Value::from(o.multicast_loop.unwrap_or(true)),
+            |o, v| {
+                o.multicast_loop = Some(v.int()? != 0);
+                Ok(())
+            },
+        )
     },
     OptionSpec {
         name: "ROUTER_NOTIFY",
@@ -980,6 +1056,76 @@ pub static OPTIONS: &[OptionSpec] = &[
         types: PUB_SUB,
         doc: "how many different subscriptions there are",
         ..engine(Direction::Get)
+    },
+    OptionSpec {
+        name: "MAX_CONNECTIONS",
+        number: number::MAX_CONNECTIONS,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "most connections of a listener at once, 0 for no limit",
+        ..stored!(max_connections, Int, int)
+    },
+    OptionSpec {
+        name: "MAX_CONNECTIONS_PER_ADDRESS",
+        number: number::MAX_CONNECTIONS_PER_ADDRESS,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "the same of connections from one address",
+        ..stored!(max_connections_per_address, Int, int)
+    },
+    OptionSpec {
+        name: "MAX_HANDSHAKE_SIZE",
+        number: number::MAX_HANDSHAKE_SIZE,
+        kind: Kind::at_least(512),
+        default: "65536",
+        scope: AtEndpoint,
+        types: All,
+        doc: "most bytes of commands a peer may send in its handshake",
+        ..stored!(max_handshake_size, Int, int)
+    },
+    OptionSpec {
+        name: "MAX_METADATA_SIZE",
+        number: number::MAX_METADATA_SIZE,
+        kind: Kind::at_least(64),
+        default: "8192",
+        scope: AtEndpoint,
+        types: All,
+        doc: "most bytes of properties a peer may send in its handshake",
+        ..stored!(max_metadata_size, Int, int)
+    },
+    OptionSpec {
+        name: "MAX_SUBSCRIPTIONS",
+        number: number::MAX_SUBSCRIPTIONS,
+        kind: Kind::at_least(0),
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "most subscriptions a peer may have, 0 for no limit",
+        ..stored!(max_subscriptions, Int, int)
+    },
+    OptionSpec {
+        name: "MAX_SUBSCRIPTION_BYTES",
+        number: number::MAX_SUBSCRIPTION_BYTES,
+        kind: I64,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "most bytes of all subscriptions of a peer, not above 0 for no limit",
+        ..stored!(max_subscription_bytes, I64, i64)
+    },
+    OptionSpec {
+        name: "MAX_MULTIPART_SIZE",
+        number: number::MAX_MULTIPART_SIZE,
+        kind: I64,
+        default: "0",
+        scope: AtEndpoint,
+        types: All,
+        doc: "most bytes of all parts of a message from a peer, not above 0 for no limit",
+        ..stored!(max_multipart_size, I64, i64)
     },
 ];
 

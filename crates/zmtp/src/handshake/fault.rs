@@ -62,10 +62,14 @@ pub enum Fault {
         /// The ZAP status: 300, 400 or 500.
         status: u16,
     },
+    /// GSSAPI: no security context comes about, or it refuses our message.
+    SecurityContext,
     /// A command that has no place in the handshake, or not at this point.
     UnexpectedCommand,
     /// A message before the handshake is over.
     UnexpectedMessage,
+    /// An authenticator has to be asked, and what is bound there cannot answer.
+    UnusableHandler,
     /// The peer speaks a version from before ZMTP 3.0; see [`Handshake::protocol`](super::Handshake::protocol).
     UnsupportedVersion,
 }
@@ -77,9 +81,12 @@ impl Fault {
         Some(match self {
             // contract 3.5: ERROR is an authentication failure (HANDSHAKE_FAILED_AUTH) or "ends the
             // handshake without an event".
-            Self::NoHandler | Self::OutOfMemory | Self::PeerError { .. } | Self::Refused { .. } => {
-                return None;
-            }
+            Self::NoHandler
+            | Self::OutOfMemory
+            | Self::PeerError { .. }
+            | Self::Refused { .. }
+            | Self::SecurityContext
+            | Self::UnusableHandler => return None,
             Self::Cryptographic => ProtocolError::ZmtpCryptographic,
             Self::InvalidSequence => ProtocolError::ZmtpInvalidSequence,
             Self::KeyExchange => ProtocolError::ZmtpKeyExchange,
@@ -119,7 +126,20 @@ impl Fault {
                 | Self::MalformedReply(_)
                 | Self::PeerError { status: Some(300) }
                 | Self::Refused { status: 300 }
+                | Self::SecurityContext
+                | Self::UnusableHandler
         )
+    }
+
+    /// What the peer is told of it, where there is still somebody who listens: what it can only
+    /// find out by looking at its own configuration.
+    pub(super) fn explanation(self) -> Option<&'static str> {
+        match self {
+            Self::HandshakeTooLarge => Some("handshake too large"),
+            Self::IncompatibleSocketType => Some("incompatible socket type"),
+            Self::InvalidMetadata => Some("invalid metadata"),
+            _ => None,
+        }
     }
 }
 
@@ -155,8 +175,10 @@ impl fmt::Display for Fault {
             Self::Refused { status } => {
                 return write!(f, "the authenticator refused the peer with status {status}");
             }
+            Self::SecurityContext => "no GSSAPI security context comes about",
             Self::UnexpectedCommand => "the peer sent a command out of place",
             Self::UnexpectedMessage => "the peer sent a message before it was ready",
+            Self::UnusableHandler => "what is bound as authenticator cannot answer",
             Self::UnsupportedVersion => "the peer speaks a version from before ZMTP 3.0",
         })
     }

@@ -4,11 +4,17 @@
 //! Driving it: give it what the peer sent, write what [`Handshake::transmit`] holds, and repeat
 //! until it [is done](Handshake::is_done) or has failed. It stops right behind the peer's READY;
 //! what follows in the stream is traffic. How long it may take is the caller's deadline.
+//!
+//! Of a peer that nobody knows yet it holds what has come of one command, which may be no longer than the mechanism has use
+//! for: some hundred bytes; with GSSAPI a token, whose bytes are held as they come.
 
 use ferromq_vocabulary::SocketType;
+use zeroize::Zeroize;
 
-use crate::decoder::{Decoder, Frame};
+use crate::command::{self, Command};
+use crate::decoder::{DecodeError, Decoder, Frame};
 use crate::greeting::{GREETING_LEN, Greeting, NotZmtp, Protocol};
+use crate::mechanism::gssapi::{ContextFailed, Negotiated, Negotiation};
 use crate::mechanism::{Entropy, Kind, Mechanism, Security, Status};
 use crate::metadata::{self, Properties};
 use crate::transcode::Transcoder;
@@ -25,6 +31,7 @@ pub use crate::greeting::Version;
 
 /// What we say about ourselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Local {
     /// Our socket type.
     pub socket_type: SocketType,
@@ -35,10 +42,14 @@ pub struct Local {
     pub metadata: Vec<(String, Vec<u8>)>,
     /// The most bytes of commands the peer may send before it is ready.
     pub max_handshake_bytes: usize,
+    /// The most bytes of properties the peer may send.
+    pub max_metadata: usize,
     /// NULL has an authenticator asked.
     ///
     /// contract 3.6: "With ZAP_DOMAIN set (and a handler) each side first asks ZAP".
     pub asks: bool,
+    /// An authenticator wants to see what the peer has said about itself, too.
+    pub reviews: bool,
     /// Without a handler nobody comes in (the option ZAP_ENFORCE_DOMAIN, with a domain).
     pub needs_handler: bool,
     /// Peers from before ZMTP 3.0 are taken as well; whoever sets this must use
@@ -55,6 +66,8 @@ impl Local {
             routing_id: Vec::new(),
             metadata: Vec::new(),
             max_handshake_bytes: MAX_HANDSHAKE_BYTES,
+            max_metadata: MAX_METADATA,
+            reviews: false,
             asks: false,
             needs_handler: false,
             takes_older: false,
@@ -113,12 +126,16 @@ pub struct Handshake {
     mechanism: Option<Box<dyn Mechanism>>,
     /// In its place if the peer is from before ZMTP 3.0.
     older: Option<Older>,
-    /// A question that nobody has taken yet.
-    credentials: Option<Credentials>,
-    /// The question has been taken and not been answered.
-    waits: bool,
+    /// What is to be done elsewhere before it goes on.
+    errand: Errand,
+    /// The mechanism's name, if an authenticator has been asked.
+    asked: Option<&'static str>,
     /// What the authenticator knows of the peer.
     known: Option<zap::Reply>,
+    /// This side may tell the peer what is wrong.
+    explains: bool,
+    /// Why the handshake failed, in the words of the peer's ERROR or of a library.
+    detail: Option<String>,
     decoder: Decoder,
     /// Bytes of commands the peer may still send.
     budget: usize,
@@ -138,7 +155,7 @@ impl Handshake {
     /// A handshake with any mechanism. The signature may go out at once.
     #[must_use]
     pub fn with_security(local: Local, security: Security, entropy: Entropy) -> Self {
-        let kind = security.kind();
+        let (kind, explains) = (security.kind(), security.explains());
         let greeting = Greeting::new(&kind.wire_name(), local.routing_id.len());
         let mut handshake = Self {
             budget: local.max_handshake_bytes,
@@ -149,9 +166,11 @@ impl Handshake {
             released: 0,
             mechanism: None,
             older: None,
-            credentials: None,
-            waits: false,
+            errand: Errand::None,
+            asked: None,
             known: None,
+            explains,
+            detail: None,
             decoder: Decoder::new(0),
             out: Vec::new(),
             sent: 0,
@@ -176,30 +195,48 @@ impl Handshake {
         }
     }
 
-    /// Whom an authenticator is to judge now; given once.
-    pub fn take_credentials(&mut self) -> Option<Credentials> {
-        self.credentials.take()
+    /// What an authenticator is to say something about now; given once.
+    pub fn take_question(&mut self) -> Option<Question> {
+        match std::mem::replace(&mut self.errand, Errand::Asked) {
+            Errand::Ask(question) => Some(question),
+            other => {
+                self.errand = other;
+                None
+            }
+        }
     }
 
-    /// An authenticator is being asked: nothing goes on, and nothing is to be read, until
-    /// [`judged`](Self::judged).
+    /// A step of a security context, to be taken now where waiting is allowed; given once.
+    pub fn take_negotiation(&mut self) -> Option<Negotiation> {
+        match std::mem::replace(&mut self.errand, Errand::Negotiating) {
+            Errand::Negotiate(negotiation) => Some(negotiation),
+            other => {
+                self.errand = other;
+                None
+            }
+        }
+    }
+
+    /// Something is being done elsewhere: nothing goes on, and nothing is to be read, until
+    /// [`judged`](Self::judged), [`admitted`](Self::admitted) or [`negotiated`](Self::negotiated).
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.waits
+        !matches!(self.errand, Errand::None)
     }
 
-    /// What the authenticator said. Unasked-for verdicts are ignored.
+    /// What the authenticator said of the peer's credentials. Unasked-for verdicts are ignored.
     pub fn judged(&mut self, verdict: Verdict) -> Result<(), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        if !std::mem::take(&mut self.waits) {
+        if !matches!(self.errand, Errand::Asked) {
             return Ok(());
         }
-        self.credentials = None;
+        self.errand = Errand::None;
         let reply = match verdict {
             Verdict::Reply(reply) => Some(reply),
             Verdict::Malformed(malformed) => return self.fail(Fault::from(malformed)),
+            Verdict::Unusable => return self.fail(Fault::UnusableHandler),
             // contract 3.7: "A server without any ZAP handler refuses every client"; 3.8: "No ZAP
             // handler: accepted (unless ZAP_ENFORCE_DOMAIN + domain)."
             Verdict::NoHandler if self.kind == Kind::Plain || self.local.needs_handler => {
@@ -210,18 +247,46 @@ impl Handshake {
         let status = reply
             .as_ref()
             .map_or(zap::Status::Success, |reply| reply.status);
-        self.known = reply;
-        if let Some(mechanism) = &mut self.mechanism {
-            mechanism.judged(status);
+        if status == zap::Status::Success {
+            self.known = reply;
+        }
+        self.answer(status)
+    }
+
+    /// What the authenticator said of the peer as a whole. Unasked-for answers are ignored.
+    pub fn admitted(&mut self, status: zap::Status) -> Result<(), Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        if !matches!(self.errand, Errand::Asked) || self.peer.is_none() {
+            return Ok(());
+        }
+        self.errand = Errand::None;
+        self.local.reviews = false;
+        self.answer(status)
+    }
+
+    /// What the step of a security context has come to.
+    pub fn negotiated(&mut self, outcome: Negotiated) -> Result<(), Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let Some(mechanism) = &mut self.mechanism else {
+            return Ok(());
+        };
+        self.errand = Errand::None;
+        if let Err(ContextFailed { text }) = mechanism.negotiated(outcome) {
+            self.detail = Some(text);
+            return self.fail(Fault::SecurityContext);
         }
         self.pump();
-        if status == zap::Status::Success {
-            Ok(())
-        } else {
-            self.fail(Fault::Refused {
-                status: status.code(),
-            })
-        }
+        Ok(())
+    }
+
+    /// Why it failed, where somebody has said so: the peer in its ERROR, or a library.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
     }
 
     /// What traffic has to go through, if it is not ZMTP 3 in the clear; to be asked once the
@@ -244,7 +309,8 @@ impl Handshake {
     pub fn transmitted(&mut self, n: usize) {
         self.sent = self.sent.saturating_add(n);
         if self.sent >= self.out.len() {
-            self.out.clear();
+            // There may have been a password in it.
+            self.out.zeroize();
             self.sent = 0;
         }
     }
@@ -256,7 +322,11 @@ impl Handshake {
             .mechanism
             .as_ref()
             .is_none_or(|mechanism| mechanism.status() == Status::Ready);
-        self.fault.is_none() && self.peer.is_some() && is_ready && self.transmit().is_empty()
+        self.fault.is_none()
+            && self.peer.is_some()
+            && is_ready
+            && !self.is_waiting()
+            && self.transmit().is_empty()
     }
 
     /// What the peer speaks, as soon as that is known; for the one who takes over from
@@ -304,18 +374,29 @@ impl Handshake {
             self.peer = older.handle_input(rest)?;
             return Ok(());
         }
-        while self.peer.is_none() && self.mechanism.is_some() && !self.waits {
+        while self.peer.is_none() && !self.is_waiting() {
+            let Some(mechanism) = &self.mechanism else {
+                break;
+            };
+            let expected = mechanism.expects(self.local.max_metadata);
+            let expected = expected.within(self.budget);
             if self.decoder.is_at_boundary() {
-                self.decoder
-                    .limit(i64::try_from(self.budget).unwrap_or(i64::MAX));
+                let limit = i64::try_from(expected.limit).unwrap_or(i64::MAX);
+                self.decoder.limit(limit);
             }
             let before = rest.len();
-            let frame = self.decoder.decode(rest)?;
+            let frame = match self.decoder.decode(rest) {
+                Ok(frame) => frame,
+                Err(DecodeError::TooLarge) => return Err(self.explain(expected.fault)),
+                Err(DecodeError::OutOfMemory) => return Err(Fault::OutOfMemory),
+            };
             self.budget = self
                 .budget
                 .saturating_sub(before.saturating_sub(rest.len()));
-            let Some(frame) = frame else { break };
-            self.take_frame(&frame)?;
+            let Some(mut frame) = frame else { break };
+            let taken = self.take_frame(&frame);
+            frame.body.zeroize();
+            taken?;
         }
         Ok(())
     }
@@ -365,24 +446,82 @@ impl Handshake {
         if !frame.is_command() {
             return Err(Fault::UnexpectedMessage);
         }
-        mechanism.process_command(&frame.body)?;
+        if let Err(fault) = mechanism.process_command(&frame.body) {
+            if matches!(fault, Fault::PeerError { .. })
+                && let Ok(Command::Error { reason }) = command::parse(&frame.body)
+            {
+                self.detail = Some(String::from_utf8_lossy(reason).into_owned());
+            }
+            return Err(self.explain(fault));
+        }
         if mechanism.peer_is_ready() {
             let properties = mechanism.take_properties();
-            self.peer = Some(self.judge(properties)?);
+            match self.judge(properties) {
+                Ok(peer) => self.peer = Some(peer),
+                Err(fault) => return Err(self.explain(fault)),
+            }
         }
         self.pump();
         Ok(())
     }
 
-    /// Moves into `out` what the mechanism wants to say.
+    /// Tells the peer what is wrong, if there is anything that it would not know, and if it listens.
+    fn explain(&mut self, fault: Fault) -> Fault {
+        if self.explains
+            && let Some(reason) = fault.explanation()
+        {
+            command::error(reason.as_bytes(), &mut self.out);
+        }
+        fault
+    }
+
+    /// The authenticator's answer to either question.
+    fn answer(&mut self, status: zap::Status) -> Result<(), Fault> {
+        if let Some(mechanism) = &mut self.mechanism {
+            mechanism.judged(status);
+        }
+        if status == zap::Status::Success {
+            self.pump();
+            return Ok(());
+        }
+        self.speak();
+        self.fail(Fault::Refused {
+            status: status.code(),
+        })
+    }
+
+    /// Moves into `out` what the mechanism wants to say, and finds out what is to be done first.
     fn pump(&mut self) {
-        let Some(mechanism) = &mut self.mechanism else {
+        if let Some(mechanism) = &mut self.mechanism
+            && let Some(credentials) = mechanism.take_credentials()
+        {
+            self.asked = Some(credentials.mechanism);
+            self.errand = Errand::Ask(Question::Credentials(credentials));
+            self.speak();
             return;
-        };
-        while mechanism.next_command(&mut self.out) {}
-        if let Some(credentials) = mechanism.take_credentials() {
-            self.credentials = Some(credentials);
-            self.waits = true;
+        }
+        if self.local.reviews
+            && let (Some(mechanism), Some(peer)) = (self.asked, &self.peer)
+        {
+            let known = self.known.as_ref();
+            self.errand = Errand::Ask(Question::Admission {
+                mechanism,
+                user_id: known.map_or_else(Vec::new, |known| known.user_id.clone()),
+                metadata: peer.properties.clone(),
+            });
+            return;
+        }
+        self.speak();
+        if let Some(mechanism) = &mut self.mechanism
+            && let Some(negotiation) = mechanism.take_negotiation()
+        {
+            self.errand = Errand::Negotiate(negotiation);
+        }
+    }
+
+    fn speak(&mut self) {
+        if let Some(mechanism) = &mut self.mechanism {
+            while mechanism.next_command(&mut self.out) {}
         }
     }
 
@@ -436,13 +575,46 @@ fn merge(known: zap::Reply, said: Properties) -> Properties {
     merged
 }
 
-/// Room for a READY with generous properties, and no more than one connection may cost before it
-/// is one.
-const MAX_HANDSHAKE_BYTES: usize = metadata::MAX_TOTAL;
+/// Something that is done elsewhere before the handshake goes on.
+#[derive(Debug)]
+enum Errand {
+    None,
+    Ask(Question),
+    /// The question has been taken and not been answered.
+    Asked,
+    Negotiate(Negotiation),
+    /// The step is being taken.
+    Negotiating,
+}
+
+/// What an authenticator is asked.
+#[derive(Debug)]
+pub enum Question {
+    /// Whether the peer is who it says; [`Handshake::judged`] takes the answer.
+    Credentials(Credentials),
+    /// Whether it may stay, now that everything is known of it; [`Handshake::admitted`] takes the
+    /// answer.
+    Admission {
+        /// The mechanism's name.
+        mechanism: &'static str,
+        /// Whom the authenticator knows it as.
+        user_id: Vec<u8>,
+        /// Everything it has said about itself.
+        metadata: Properties,
+    },
+}
+
+/// Room for every command of a handshake, the longest token of GSSAPI among them; how much of it is
+/// held at once says [`Expected`](crate::mechanism::Expected).
+const MAX_HANDSHAKE_BYTES: usize = 64 * 1024;
+/// A few KiB: nobody has needed more than some hundred bytes.
+const MAX_METADATA: usize = 8 * 1024;
 const MAX_ROUTING_ID: usize = 255;
 const IDENTITY: &str = "Identity";
 const SOCKET_TYPE: &str = "Socket-Type";
 const USER_ID: &str = "User-Id";
 
+#[cfg(test)]
+mod secured_tests;
 #[cfg(test)]
 mod tests;

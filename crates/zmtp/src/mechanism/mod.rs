@@ -6,12 +6,16 @@
 //! 1. [`null`] — READY both ways, nothing checked but what an authenticator knows of addresses.
 //! 2. [`plain`] — user and password in clear text.
 //! 3. [`curve`] — keys on both sides, everything encrypted.
+//! 4. [`gssapi`] — Kerberos, or whatever else a security context brings with it.
 //!
 //! A server that knows its client's credentials stops and has a question
-//! ([`Mechanism::take_credentials`]) that [`Mechanism::judged`] answers.
+//! ([`Mechanism::take_credentials`]) that [`Mechanism::judged`] answers. A security context takes its
+//! steps elsewhere ([`Mechanism::take_negotiation`]).
 
 #[cfg(feature = "curve")]
 pub mod curve;
+mod envelope;
+pub mod gssapi;
 pub mod null;
 pub mod plain;
 
@@ -24,6 +28,7 @@ use crate::handshake::Fault;
 use crate::metadata::{self, Properties};
 use crate::transcode::Transcoder;
 use crate::zap::{Credentials, Status as Judgement};
+use gssapi::{ContextFailed, Negotiated, Negotiation};
 
 /// Bytes of a mechanism's name in the greeting.
 pub const NAME_LEN: usize = 20;
@@ -55,6 +60,9 @@ pub trait Mechanism: fmt::Debug + Send {
     /// The peer has said its last word of the handshake: what follows in the stream is traffic.
     fn peer_is_ready(&self) -> bool;
 
+    /// How large the body of the peer's next command may be.
+    fn expects(&self, max_metadata: usize) -> Expected;
+
     /// What the peer's properties say, once they are here.
     fn take_properties(&mut self) -> Properties;
 
@@ -68,9 +76,50 @@ pub trait Mechanism: fmt::Debug + Send {
     /// ERROR to send.
     fn judged(&mut self, _judgement: Judgement) {}
 
+    /// A step of a security context, to be taken elsewhere; given once, and nothing goes on until
+    /// [`negotiated`](Self::negotiated).
+    fn take_negotiation(&mut self) -> Option<Negotiation> {
+        None
+    }
+
+    /// What the step has come to.
+    fn negotiated(&mut self, _outcome: Negotiated) -> Result<(), ContextFailed> {
+        Ok(())
+    }
+
     /// What traffic goes through, if it does not go in the clear; given once, after the handshake.
     fn take_transcoder(&mut self, _max_frame_size: i64) -> Option<Transcoder> {
         None
+    }
+}
+
+/// What a command may be: so much is taken in of a peer nobody knows yet, and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Most bytes of its body.
+    pub limit: usize,
+    /// What it is if it is larger.
+    pub fault: Fault,
+}
+
+impl Expected {
+    /// So many bytes behind its name; there is always room for an ERROR.
+    fn up_to(data: usize, fault: Fault) -> Self {
+        Self {
+            limit: data.saturating_add(MAX_NAME).max(MAX_ERROR),
+            fault,
+        }
+    }
+
+    /// If the peer may send no more than this at all.
+    pub(crate) fn within(self, budget: usize) -> Self {
+        if self.limit <= budget {
+            return self;
+        }
+        Self {
+            limit: budget,
+            fault: Fault::HandshakeTooLarge,
+        }
     }
 }
 
@@ -84,6 +133,8 @@ pub enum Kind {
     /// Keys and encryption.
     #[cfg(feature = "curve")]
     Curve,
+    /// Kerberos and its like.
+    Gssapi,
 }
 
 impl Kind {
@@ -95,6 +146,7 @@ impl Kind {
             Self::Plain => "PLAIN",
             #[cfg(feature = "curve")]
             Self::Curve => "CURVE",
+            Self::Gssapi => "GSSAPI",
         }
     }
 
@@ -115,6 +167,7 @@ pub const TABLE: &[Kind] = &[
     Kind::Plain,
     #[cfg(feature = "curve")]
     Kind::Curve,
+    Kind::Gssapi,
 ];
 
 /// Which mechanism to use, in which role, with which secrets.
@@ -132,7 +185,11 @@ pub enum Security {
     CurveClient(curve::ClientKeys),
     /// CURVE, as the one whose key is known.
     #[cfg(feature = "curve")]
-    CurveServer(curve::SecretKey),
+    CurveServer(curve::ServerKeys),
+    /// GSSAPI, as the one who knows whom it wants to talk to.
+    GssapiClient(gssapi::Setup),
+    /// GSSAPI, as the one who is called.
+    GssapiServer(gssapi::Setup),
 }
 
 impl Security {
@@ -144,6 +201,18 @@ impl Security {
             Self::PlainClient(_) | Self::PlainServer => Kind::Plain,
             #[cfg(feature = "curve")]
             Self::CurveClient(_) | Self::CurveServer(_) => Kind::Curve,
+            Self::GssapiClient(_) | Self::GssapiServer(_) => Kind::Gssapi,
+        }
+    }
+
+    /// Whether this side says READY only when it knows everything about its peer: until then it can
+    /// tell it what is wrong.
+    pub(crate) fn explains(&self) -> bool {
+        match self {
+            Self::PlainServer => true,
+            #[cfg(feature = "curve")]
+            Self::CurveServer(_) => true,
+            _ => false,
         }
     }
 
@@ -165,7 +234,9 @@ impl Security {
             #[cfg(feature = "curve")]
             Self::CurveClient(keys) => Box::new(curve::Client::new(keys, metadata, entropy)),
             #[cfg(feature = "curve")]
-            Self::CurveServer(secret) => Box::new(curve::Server::new(secret, metadata, entropy)),
+            Self::CurveServer(keys) => Box::new(curve::Server::new(keys, metadata, entropy)),
+            Self::GssapiClient(setup) => Box::new(gssapi::Client::new(&setup, metadata)),
+            Self::GssapiServer(setup) => Box::new(gssapi::Server::new(&setup, metadata)),
         }
     }
 }
@@ -285,6 +356,11 @@ pub(crate) fn expect<'a>(body: &'a [u8], name: &[u8]) -> Result<&'a [u8], Fault>
     }
 }
 
+/// The body of a READY with these encoded properties.
+pub(crate) fn ready_body(metadata: &[u8]) -> Vec<u8> {
+    [b"\x05READY", metadata].concat()
+}
+
 /// Reads the properties at the end of a command.
 pub(crate) fn properties(bytes: &[u8]) -> Result<Properties, Fault> {
     metadata::parse(bytes).map_err(|metadata::InvalidMetadata| Fault::InvalidMetadata)
@@ -297,6 +373,10 @@ fn status_of(reason: &[u8]) -> Option<u16> {
         .map(Judgement::code)
 }
 
+/// Bytes of the longest name of a command here, and its length.
+const MAX_NAME: usize = 9;
+/// Bytes of the body of the longest ERROR.
+const MAX_ERROR: usize = 7 + 255;
 pub(crate) const HELLO: &[u8] = b"HELLO";
 pub(crate) const INITIATE: &[u8] = b"INITIATE";
 pub(crate) const READY: &[u8] = b"READY";

@@ -10,7 +10,7 @@
 //! contract 3.6: "Both sides send READY at once (no client/server order, contrary to RFC 37's
 //! 'client first')."
 
-use super::{Door, Mechanism, READY, Status, expect, properties};
+use super::{Door, Expected, Mechanism, READY, Status, expect, properties};
 use crate::command;
 use crate::handshake::Fault;
 use crate::metadata::Properties;
@@ -87,7 +87,8 @@ impl Mechanism for Null {
             return false;
         }
         if self.door != Door::Open {
-            return self.door.refuse(out);
+            // Who has heard READY listens for traffic, not for ERROR.
+            return self.ours.is_some() && self.door.refuse(out);
         }
         let Some(metadata) = self.ours.take() else {
             return false;
@@ -109,6 +110,10 @@ impl Mechanism for Null {
         matches!(self.theirs, Theirs::Ready(_))
     }
 
+    fn expects(&self, max_metadata: usize) -> Expected {
+        Expected::up_to(max_metadata, Fault::HandshakeTooLarge)
+    }
+
     fn take_properties(&mut self) -> Properties {
         match &mut self.theirs {
             Theirs::Ready(properties) => std::mem::take(properties),
@@ -117,10 +122,7 @@ impl Mechanism for Null {
     }
 
     fn take_credentials(&mut self) -> Option<Credentials> {
-        std::mem::take(&mut self.asks).then(|| Credentials {
-            mechanism: "NULL",
-            frames: Vec::new(),
-        })
+        std::mem::take(&mut self.asks).then(|| Credentials::new("NULL", Vec::new()))
     }
 
     fn judged(&mut self, judgement: Judgement) {

@@ -13,7 +13,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{Door, HELLO, INITIATE, Mechanism, READY, Status, WELCOME, expect, properties};
+use super::{
+    Door, Expected, HELLO, INITIATE, Mechanism, READY, Status, WELCOME, expect, properties,
+};
 use crate::command;
 use crate::handshake::Fault;
 use crate::metadata::Properties;
@@ -21,6 +23,8 @@ use crate::zap::{Credentials, Status as Judgement};
 
 /// The longest user name or password the wire has room for.
 pub const MAX_LEN: usize = 255;
+/// A name and a password, each behind its length.
+const MAX_HELLO: usize = 2 * (1 + MAX_LEN);
 
 /// Who a client says it is.
 #[derive(Clone, Default)]
@@ -142,6 +146,13 @@ impl Mechanism for Client {
         self.state == ClientState::Ready
     }
 
+    fn expects(&self, max_metadata: usize) -> Expected {
+        match self.state {
+            ClientState::AwaitReady => Expected::up_to(max_metadata, Fault::HandshakeTooLarge),
+            _ => Expected::up_to(0, Fault::MalformedWelcome),
+        }
+    }
+
     fn take_properties(&mut self) -> Properties {
         std::mem::take(&mut self.properties)
     }
@@ -185,13 +196,8 @@ impl Server {
             ServerState::AwaitHello => {
                 let (user, password) =
                     split_hello(expect(body, HELLO)?).ok_or(Fault::MalformedHello)?;
-                self.credentials = Some(Credentials {
-                    mechanism: "PLAIN",
-                    frames: vec![
-                        Zeroizing::new(user.to_vec()),
-                        Zeroizing::new(password.to_vec()),
-                    ],
-                });
+                let shown = [user, password].map(|text| Zeroizing::new(text.to_vec()));
+                self.credentials = Some(Credentials::new("PLAIN", shown.into()));
                 Ok(ServerState::SayWelcome)
             }
             ServerState::AwaitInitiate => {
@@ -218,6 +224,7 @@ impl Mechanism for Server {
                 true
             }
             ServerState::SayWelcome => self.door.refuse(out),
+            ServerState::SayReady if self.door != Door::Open => self.door.refuse(out),
             ServerState::SayReady => {
                 command::ready(&self.metadata, out);
                 self.state = ServerState::Ready;
@@ -238,6 +245,13 @@ impl Mechanism for Server {
 
     fn peer_is_ready(&self) -> bool {
         matches!(self.state, ServerState::SayReady | ServerState::Ready)
+    }
+
+    fn expects(&self, max_metadata: usize) -> Expected {
+        match self.state {
+            ServerState::AwaitHello => Expected::up_to(MAX_HELLO, Fault::MalformedHello),
+            _ => Expected::up_to(max_metadata, Fault::HandshakeTooLarge),
+        }
     }
 
     fn take_properties(&mut self) -> Properties {

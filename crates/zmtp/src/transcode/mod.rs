@@ -5,9 +5,13 @@
 //! a peer speaks instead goes through a [`Transcoder`]: [`v1`] for peers of ZMTP 1.0, and
 //! [`curve`](crate::mechanism::curve::traffic) for encrypted traffic.
 
+pub(crate) mod frames;
+pub mod spare;
 pub mod v1;
 
 use std::fmt;
+
+use ferromq_message::Message;
 
 use crate::handshake::Fault;
 
@@ -25,6 +29,35 @@ pub trait Encoder: fmt::Debug + Send {
 pub trait Decoder: fmt::Debug + Send {
     /// Takes what was read and appends the peer's frames.
     fn decode(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>;
+
+    /// If the last bytes decoded have begun a large record, all that is held of it. Whoever takes it reads the rest to
+    /// where it will stay, and has the whole [`open`](Self::open)ed before anything else is decoded.
+    fn take_begun(&mut self) -> Option<Begun> {
+        None
+    }
+
+    /// The frame in a large record.
+    fn open(&mut self, _record: Message) -> Result<Opened, Fault> {
+        Err(Fault::MalformedMessage)
+    }
+}
+
+/// A large record of which not all is here.
+#[derive(Debug)]
+pub struct Begun {
+    /// How many bytes it has.
+    pub len: u64,
+    /// Those that are here: to be given back to [`spare`].
+    pub beginning: Vec<u8>,
+}
+
+/// A frame that lies in the record it was opened in.
+#[derive(Debug)]
+pub struct Opened {
+    /// MORE and COMMAND of ZMTP 3.
+    pub flags: u8,
+    /// Its body.
+    pub body: Message,
 }
 
 /// Both directions of one connection.

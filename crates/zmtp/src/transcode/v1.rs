@@ -14,6 +14,9 @@ use super::{Decoder, Encoder};
 use crate::command::append_header;
 use crate::handshake::Fault;
 
+/// Most bytes of a header.
+pub const MAX_HEADER: usize = 10;
+
 /// A header that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {

@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 
 use super::sealing::{BoxKey, long_nonce, short_nonce};
 use super::traffic;
-use super::{COOKIE_LEN, ClientKeys, SecretKey};
+use super::{COOKIE_LEN, ClientKeys, KEY_LEN, SecretKey, TAG_LEN};
 use crate::command;
 use crate::handshake::Fault;
 use crate::mechanism::{
-    Entropy, HELLO, INITIATE, Mechanism, READY, Status, WELCOME, expect, properties,
+    Entropy, Expected, HELLO, INITIATE, Mechanism, READY, Status, WELCOME, expect, properties,
 };
 use crate::metadata::Properties;
 use crate::transcode::Transcoder;
@@ -22,6 +22,7 @@ pub struct Client {
     keys: ClientKeys,
     /// For this connection only.
     short: SecretKey,
+    short_public: [u8; KEY_LEN],
     vouch_nonce: [u8; 16],
     metadata: Vec<u8>,
     properties: Properties,
@@ -47,10 +48,12 @@ impl Client {
     /// Will send these encoded properties.
     #[must_use]
     pub fn new(keys: ClientKeys, metadata: Vec<u8>, entropy: &Entropy) -> Self {
+        let short = SecretKey::new(entropy.key());
         Self {
             state: State::SayHello,
             keys,
-            short: SecretKey::new(entropy.key()),
+            short_public: short.public(),
+            short,
             vouch_nonce: entropy.nonces().0,
             metadata,
             properties: Properties::new(),
@@ -65,7 +68,7 @@ impl Client {
                 // contract 3.8: "READY | 30+meta"
                 let (counter, sealed) = data
                     .split_first_chunk()
-                    .filter(|(_, sealed)| sealed.len() >= super::TAG_LEN)
+                    .filter(|(_, sealed)| sealed.len() >= TAG_LEN)
                     .ok_or(Fault::MalformedReady)?;
                 let last = u64::from_be_bytes(*counter);
                 let text = key.open(&short_nonce(b"CurveZMQREADY---", last), sealed)?;
@@ -80,13 +83,7 @@ impl Client {
         let key = BoxKey::between(&self.short, &self.keys.server)?;
         let sealed = key.seal(&short_nonce(b"CurveZMQHELLO---", HELLO_COUNTER), &[0; 64]);
         let counter = HELLO_COUNTER.to_be_bytes();
-        let parts = [
-            &[1, 0][..],
-            &[0; 72],
-            &self.short.public(),
-            &counter,
-            &sealed,
-        ];
+        let parts = [&[1, 0][..], &[0; 72], &self.short_public, &counter, &sealed];
         command::append(HELLO, &parts, out);
         Ok(State::AwaitWelcome(key))
     }
@@ -99,7 +96,7 @@ impl Client {
     ) -> Result<State, Fault> {
         let vouch = BoxKey::between(&self.keys.secret, server_short)?.seal(
             &long_nonce(b"VOUCH---", &self.vouch_nonce),
-            &[self.short.public(), self.keys.server].concat(),
+            &[self.short_public, self.keys.server].concat(),
         );
         let text = Zeroizing::new(
             [
@@ -167,6 +164,16 @@ impl Mechanism for Client {
         matches!(self.state, State::Ready { .. })
     }
 
+    fn expects(&self, max_metadata: usize) -> Expected {
+        match self.state {
+            State::AwaitReady(_) => {
+                let sealed = max_metadata.saturating_add(8 + TAG_LEN);
+                Expected::up_to(sealed, Fault::HandshakeTooLarge)
+            }
+            _ => Expected::up_to(WELCOME_LEN, Fault::MalformedWelcome),
+        }
+    }
+
     fn take_properties(&mut self) -> Properties {
         std::mem::take(&mut self.properties)
     }
@@ -175,12 +182,9 @@ impl Mechanism for Client {
         let State::Ready { key, last } = &self.state else {
             return None;
         };
-        let ours = (
-            key.stream(b"CurveZMQMESSAGEC"),
-            INITIATE_COUNTER.saturating_add(1),
-        );
-        let theirs = (key.stream(b"CurveZMQMESSAGES"), *last);
-        Some(traffic::transcoder(ours, theirs, max_frame_size))
+        let ours = (*b"CurveZMQMESSAGEC", INITIATE_COUNTER.saturating_add(1));
+        let theirs = (*b"CurveZMQMESSAGES", *last);
+        Some(traffic::transcoder(key, ours, theirs, max_frame_size))
     }
 }
 

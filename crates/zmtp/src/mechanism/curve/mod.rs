@@ -28,7 +28,6 @@ pub use server::Server;
 
 use std::fmt;
 
-use x25519_dalek::{PublicKey as Point, StaticSecret};
 use zeroize::Zeroizing;
 
 use crate::z85::{self, InvalidZ85};
@@ -55,7 +54,7 @@ impl SecretKey {
     /// The public key that belongs to it.
     #[must_use]
     pub fn public(&self) -> [u8; KEY_LEN] {
-        Point::from(&StaticSecret::from(*self.0)).to_bytes()
+        sealing::public_of(&self.0)
     }
 
     /// The bytes, for those who must store them.
@@ -68,6 +67,22 @@ impl SecretKey {
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretKey")
+    }
+}
+
+/// What a server needs.
+#[derive(Clone, Debug)]
+pub struct ServerKeys {
+    secret: SecretKey,
+    public: [u8; KEY_LEN],
+}
+
+impl ServerKeys {
+    /// This key, and the public one that belongs to it.
+    #[must_use]
+    pub fn new(secret: SecretKey) -> Self {
+        let public = secret.public();
+        Self { secret, public }
     }
 }
 

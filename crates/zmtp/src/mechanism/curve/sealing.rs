@@ -1,154 +1,104 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The boxes of NaCl: X25519, XSalsa20, Poly1305. The primitives are those of others.
 //!
-//! Measured here (ns to seal, AMD EPYC; the rows of opening are the same within noise):
+//! Measured (`ferromq bench crypto`, Intel Xeon with AVX-512; ns to seal, and µs to agree on a key):
 //!
-//! | crate | 64 B | 1 KiB | 64 KiB |
-//! |---|---|---|---|
-//! | crypto_secretbox 0.1 (RustCrypto) | 1,860 | 3,850 | 147,000 |
-//! | dryoc 0.7 | 480 | 2,520 | 177,000 |
-//! | salsabox 0.1 (SIMD) | 1,890 | 2,540 | 39,000 |
-//! | cryptoxide 0.6, HSalsa20 done beforehand | 275 | 2,260 | 174,000 |
-//! | libsodium 1.0.18 | 440 | 1,310 | 56,000 |
-//!
-//! So short boxes are cryptoxide's and long ones salsabox's. libsodium would need a system library.
+//! | crate | 64 B | 1 KiB | 64 KiB | X25519 |
+//! |---|---|---|---|---|
+//! | dryoc 2.0 (SIMD, chosen at run time) | 264 | 412 | 14,900 | 24.5 |
+//! | salsabox 0.1 (SIMD) and x25519-dalek 3 | 1,375 | 2,010 | 29,700 | 38.4 |
+//! | crypto_secretbox 0.1 (RustCrypto) | 1,450 | 2,800 | 103,000 | – |
+//! | cryptoxide 0.6, HSalsa20 done beforehand | 210 | 1,900 | 118,000 | 31.2 |
+//! | libsodium 1.0.18 | 360 | 1,250 | 38,200 | 31.5 |
 
-use cryptoxide::poly1305::Poly1305;
-use cryptoxide::salsa20::Salsa;
-use salsabox::{SecretBox, hsalsa20};
-use subtle::ConstantTimeEq;
-use x25519_dalek::{PublicKey as Point, StaticSecret};
+use dryoc::classic::crypto_box::{
+    crypto_box_beforenm, crypto_box_detached_afternm_inplace,
+    crypto_box_open_detached_afternm_inplace,
+};
+use dryoc::classic::crypto_core::crypto_scalarmult_base;
 use zeroize::Zeroizing;
 
-use super::{SecretKey, TAG_LEN};
+use super::{KEY_LEN, SecretKey, TAG_LEN};
 use crate::handshake::Fault;
 
-/// A key that seals and opens with full nonces.
-pub(super) struct BoxKey(Zeroizing<[u8; 32]>);
+/// A key that seals and opens.
+#[derive(Clone)]
+pub(super) struct BoxKey(Zeroizing<[u8; KEY_LEN]>);
 
 impl BoxKey {
     /// What one side's secret key and the other side's public key have in common.
-    pub(super) fn between(secret: &SecretKey, public: &[u8; 32]) -> Result<Self, Fault> {
-        let shared = StaticSecret::from(*secret.reveal()).diffie_hellman(&Point::from(*public));
+    pub(super) fn between(secret: &SecretKey, public: &[u8; KEY_LEN]) -> Result<Self, Fault> {
         // A key of small order: the result would not depend on our secret.
-        if !shared.was_contributory() {
-            return Err(Fault::KeyExchange);
-        }
-        let key = hsalsa20(shared.as_bytes(), &[0; 16]);
-        Ok(Self(Zeroizing::new(key)))
+        crypto_box_beforenm(public, secret.reveal())
+            .map(|key| Self(Zeroizing::new(key)))
+            .map_err(|_small_order| Fault::KeyExchange)
     }
 
-    pub(super) fn symmetric(key: [u8; 32]) -> Self {
+    pub(super) fn symmetric(key: [u8; KEY_LEN]) -> Self {
         Self(Zeroizing::new(key))
     }
 
+    /// Seals in place.
+    pub(super) fn seal_in_place(&self, nonce: &Nonce, text: &mut [u8]) -> [u8; TAG_LEN] {
+        let mut tag = [0; TAG_LEN];
+        crypto_box_detached_afternm_inplace(text, &mut tag, nonce, &self.0);
+        tag
+    }
+
+    /// Opens in place; a text that is not authentic stays sealed.
+    pub(super) fn open_in_place(
+        &self,
+        nonce: &Nonce,
+        tag: &[u8; TAG_LEN],
+        text: &mut [u8],
+    ) -> Result<(), Fault> {
+        crypto_box_open_detached_afternm_inplace(text, tag, nonce, &self.0)
+            .map_err(|_not_authentic| Fault::Cryptographic)
+    }
+
     /// Tag and sealed text.
-    pub(super) fn seal(&self, nonce: &[u8; 24], text: &[u8]) -> Vec<u8> {
+    pub(super) fn seal(&self, nonce: &Nonce, text: &[u8]) -> Vec<u8> {
         let mut sealed = vec![0; TAG_LEN];
         sealed.extend_from_slice(text);
-        let (to, body) = sealed.split_at_mut(TAG_LEN);
-        to.copy_from_slice(&SecretBox::from_key(&self.0).encrypt_detached(nonce, body));
+        if let Some((to, body)) = sealed.split_first_chunk_mut() {
+            *to = self.seal_in_place(nonce, body);
+        }
         sealed
     }
 
     /// The text of tag and sealed text.
-    pub(super) fn open(
-        &self,
-        nonce: &[u8; 24],
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    pub(super) fn open(&self, nonce: &Nonce, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault> {
         let (tag, body) = sealed.split_first_chunk().ok_or(Fault::Cryptographic)?;
         let mut text = Zeroizing::new(body.to_vec());
-        SecretBox::from_key(&self.0)
-            .decrypt_detached(nonce, &mut text, tag)
-            .map_err(|salsabox::Error| Fault::Cryptographic)?;
+        self.open_in_place(nonce, tag, &mut text)?;
         Ok(text)
     }
-
-    /// The key for traffic whose nonces begin with this.
-    pub(super) fn stream(&self, prefix: &[u8; 16]) -> StreamKey {
-        StreamKey {
-            key: SecretBox::from_key(&self.0),
-            subkey: Zeroizing::new(hsalsa20(&self.0, prefix)),
-            prefix: *prefix,
-        }
-    }
 }
 
-/// A key whose nonces differ in a counter only.
-pub(super) struct StreamKey {
-    key: SecretBox,
-    subkey: Zeroizing<[u8; 32]>,
-    prefix: [u8; 16],
+/// The public key that belongs to a secret one.
+pub(super) fn public_of(secret: &[u8; KEY_LEN]) -> [u8; KEY_LEN] {
+    let mut public = [0; KEY_LEN];
+    crypto_scalarmult_base(&mut public, secret);
+    public
 }
 
-impl StreamKey {
-    /// Seals in place.
-    pub(super) fn seal(&self, counter: u64, text: &mut [u8]) -> [u8; TAG_LEN] {
-        if text.len() > SHORT {
-            return self
-                .key
-                .encrypt_detached(&short_nonce(&self.prefix, counter), text);
-        }
-        let (mut stream, poly_key) = self.begin(counter);
-        stream.process_mut(text);
-        authenticate(&poly_key, text)
-    }
-
-    /// Opens in place.
-    pub(super) fn open(
-        &self,
-        counter: u64,
-        tag: &[u8; TAG_LEN],
-        text: &mut [u8],
-    ) -> Result<(), Fault> {
-        if text.len() > SHORT {
-            let nonce = short_nonce(&self.prefix, counter);
-            return self
-                .key
-                .decrypt_detached(&nonce, text, tag)
-                .map_err(|salsabox::Error| Fault::Cryptographic);
-        }
-        let (mut stream, poly_key) = self.begin(counter);
-        if !bool::from(authenticate(&poly_key, text).ct_eq(tag)) {
-            return Err(Fault::Cryptographic);
-        }
-        stream.process_mut(text);
-        Ok(())
-    }
-
-    /// The stream behind its first 32 bytes, and these: the key of the tag.
-    fn begin(&self, counter: u64) -> (Salsa<20>, Zeroizing<[u8; 32]>) {
-        let mut stream = Salsa::<20>::new(self.subkey.as_slice(), &counter.to_be_bytes());
-        let mut poly_key = Zeroizing::new([0; 32]);
-        stream.process_mut(poly_key.as_mut_slice());
-        (stream, poly_key)
-    }
-}
-
-fn authenticate(key: &[u8; 32], sealed: &[u8]) -> [u8; TAG_LEN] {
-    let mut state = Poly1305::new(key);
-    state.update_mut(sealed);
-    state.finalize().0
-}
+/// What must never be used twice with the same key.
+pub(super) type Nonce = [u8; 24];
 
 /// A nonce of sixteen known bytes and a counter.
-pub(super) fn short_nonce(prefix: &[u8; 16], counter: u64) -> [u8; 24] {
+pub(super) fn short_nonce(prefix: &[u8; 16], counter: u64) -> Nonce {
     join(prefix, &counter.to_be_bytes())
 }
 
 /// A nonce of eight known and sixteen random bytes.
-pub(super) fn long_nonce(prefix: &[u8; 8], random: &[u8; 16]) -> [u8; 24] {
+pub(super) fn long_nonce(prefix: &[u8; 8], random: &[u8; 16]) -> Nonce {
     join(prefix, random)
 }
 
-fn join(head: &[u8], tail: &[u8]) -> [u8; 24] {
+fn join(head: &[u8], tail: &[u8]) -> Nonce {
     let mut nonce = [0; 24];
     for (to, from) in nonce.iter_mut().zip(head.iter().chain(tail)) {
         *to = *from;
     }
     nonce
 }
-
-/// Longest text for which the short way is the faster one.
-const SHORT: usize = 1024;

@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 
 use super::sealing::{BoxKey, long_nonce, short_nonce};
 use super::traffic;
-use super::{COOKIE_LEN, SecretKey, TAG_LEN, VOUCH_LEN};
+use super::{COOKIE_LEN, SecretKey, ServerKeys, TAG_LEN, VOUCH_LEN};
 use crate::command;
 use crate::handshake::Fault;
 use crate::mechanism::{
-    Door, Entropy, HELLO, INITIATE, Mechanism, READY, Status, WELCOME, expect, properties,
+    Door, Entropy, Expected, HELLO, INITIATE, Mechanism, READY, Status, WELCOME, expect, properties,
 };
 use crate::metadata::Properties;
 use crate::transcode::Transcoder;
@@ -22,7 +22,7 @@ use crate::zap::{Credentials, Status as Judgement};
 pub struct Server {
     state: State,
     door: Door,
-    secret: SecretKey,
+    keys: ServerKeys,
     /// For this connection only.
     short: SecretKey,
     entropy: Entropy,
@@ -54,11 +54,11 @@ struct Hello {
 impl Server {
     /// Will send these encoded properties.
     #[must_use]
-    pub fn new(secret: SecretKey, metadata: Vec<u8>, entropy: &Entropy) -> Self {
+    pub fn new(keys: ServerKeys, metadata: Vec<u8>, entropy: &Entropy) -> Self {
         Self {
             state: State::AwaitHello,
             door: Door::Shut,
-            secret,
+            keys,
             short: SecretKey::new(entropy.key()),
             entropy: entropy.clone(),
             credentials: None,
@@ -87,7 +87,7 @@ impl Server {
         let (client_short, rest) = rest.split_first_chunk().ok_or(Fault::MalformedHello)?;
         let (counter, sealed) = rest.split_first_chunk().ok_or(Fault::MalformedHello)?;
         let counter = u64::from_be_bytes(*counter);
-        let key = BoxKey::between(&self.secret, client_short)?;
+        let key = BoxKey::between(&self.keys.secret, client_short)?;
         key.open(&short_nonce(b"CurveZMQHELLO---", counter), sealed)?;
         Ok(Hello {
             client_short: *client_short,
@@ -141,14 +141,14 @@ impl Server {
         let vouched = BoxKey::between(&self.short, client)
             .map_err(|_small_order| Fault::Cryptographic)?
             .open(&long_nonce(b"VOUCH---", random), vouch)?;
-        let expected = [hello.client_short, self.secret.public()].concat();
+        let expected = [hello.client_short, self.keys.public].concat();
         if !bool::from(vouched.ct_eq(&expected)) {
             return Err(Fault::KeyExchange);
         }
         self.properties = properties(metadata)?;
         self.credentials = Some(Credentials {
-            mechanism: "CURVE",
-            frames: vec![Zeroizing::new(client.to_vec())],
+            metadata: self.properties.clone(),
+            ..Credentials::new("CURVE", vec![Zeroizing::new(client.to_vec())])
         });
         Ok(State::SayReady(key, counter))
     }
@@ -200,6 +200,16 @@ impl Mechanism for Server {
         matches!(self.state, State::SayReady(..) | State::Ready(..))
     }
 
+    fn expects(&self, max_metadata: usize) -> Expected {
+        match self.state {
+            State::AwaitInitiate { .. } => {
+                let sealed = max_metadata.saturating_add(COOKIE_LEN + 8 + INITIATE_LEAST);
+                Expected::up_to(sealed, Fault::HandshakeTooLarge)
+            }
+            _ => Expected::up_to(HELLO_LEN, Fault::MalformedHello),
+        }
+    }
+
     fn take_properties(&mut self) -> Properties {
         std::mem::take(&mut self.properties)
     }
@@ -216,12 +226,9 @@ impl Mechanism for Server {
         let State::Ready(key, last) = &self.state else {
             return None;
         };
-        let ours = (
-            key.stream(b"CurveZMQMESSAGES"),
-            READY_COUNTER.saturating_add(1),
-        );
-        let theirs = (key.stream(b"CurveZMQMESSAGEC"), *last);
-        Some(traffic::transcoder(ours, theirs, max_frame_size))
+        let ours = (*b"CurveZMQMESSAGES", READY_COUNTER.saturating_add(1));
+        let theirs = (*b"CurveZMQMESSAGEC", *last);
+        Some(traffic::transcoder(key, ours, theirs, max_frame_size))
     }
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Client and server against each other, and against commands that were tampered with.
 
+use ferromq_message::Message;
+
 use super::*;
 use crate::command::append_header;
 use crate::handshake::Fault;
 use crate::mechanism::{Entropy, Mechanism, Status};
-use crate::transcode::Transcoder;
+use crate::transcode::{Decoder, Opened, Transcoder};
 use crate::zap::Status as Judgement;
 
 fn secret(byte: u8) -> SecretKey {
@@ -32,7 +34,11 @@ fn client_for(server: &SecretKey) -> Client {
 fn pair() -> (Client, Server) {
     let key = secret(2);
     let client = client_for(&key);
-    let server = Server::new(key, b"\x01s\0\0\0\x012".to_vec(), &entropy(100));
+    let server = Server::new(
+        ServerKeys::new(key),
+        b"\x01s\0\0\0\x012".to_vec(),
+        &entropy(100),
+    );
     (client, server)
 }
 
@@ -137,6 +143,78 @@ fn traffic_arrives_cut_anywhere() {
     }
 }
 
+/// What an engine makes of what it reads: bytes in pieces, and large records where they lie.
+fn receive(decoder: &mut dyn Decoder, wire: &[u8], step: usize) -> Result<Vec<u8>, Fault> {
+    let (mut back, mut rest) = (Vec::new(), wire);
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at(step.min(rest.len()));
+        rest = after;
+        decoder.decode(part, &mut back)?;
+        if let Some(begun) = decoder.take_begun() {
+            let len = usize::try_from(begun.len).unwrap();
+            let (end, after) = rest.split_at(len - begun.beginning.len());
+            rest = after;
+            let record = Message::from_vec([&begun.beginning, end].concat());
+            let Opened { flags, body } = decoder.open(record)?;
+            back.extend_from_slice(&frame(flags, &body));
+        }
+    }
+    Ok(back)
+}
+
+#[test]
+fn large_messages_are_opened_where_they_lie() {
+    let frames = [
+        frame(1, &vec![1; 40_000]),
+        frame(0, b"short"),
+        frame(4, &vec![2; 100_000]),
+        frame(0, b""),
+        frame(0, &vec![3; 70_000]),
+    ]
+    .concat();
+    for step in [1, 10, 1_000, 1_000_000] {
+        let (mut client, mut server) = traffic(-1);
+        let mut wire = Vec::new();
+        client.encoder.encode(&frames, &mut wire).unwrap();
+        let back = receive(&mut *server.decoder, &wire, step).unwrap();
+        assert!(back == frames, "in pieces of {step}");
+    }
+}
+
+#[test]
+fn large_messages_that_were_tampered_with_end_it() {
+    let body = vec![1; 40_000];
+    for (at, expected) in [
+        (9, Fault::UnexpectedCommand),
+        (17 + 7, Fault::InvalidSequence),
+        (17 + 8, Fault::Cryptographic),
+        (20_000, Fault::Cryptographic),
+    ] {
+        let (mut client, mut server) = traffic(-1);
+        let (mut first, mut wire) = (Vec::new(), Vec::new());
+        client.encoder.encode(&frame(0, b"1"), &mut first).unwrap();
+        client.encoder.encode(&frame(0, &body), &mut wire).unwrap();
+        receive(&mut *server.decoder, &first, 100).unwrap();
+        wire[at] = if expected == Fault::InvalidSequence {
+            0
+        } else {
+            wire[at] ^ 1
+        };
+        let result = receive(&mut *server.decoder, &wire, 100);
+        assert_eq!(result.unwrap_err(), expected);
+    }
+    let (_, mut server) = traffic(-1);
+    for short in [&b""[..], b"\x07MESSAGE", &[0; 32]] {
+        let record = Message::from(short);
+        server.decoder.open(record).unwrap_err();
+    }
+    let record = Message::from_vec([b"\x07MESSAGE\xff".as_slice(), &[0; 23]].concat());
+    assert_eq!(
+        server.decoder.open(record).unwrap_err(),
+        Fault::Cryptographic
+    );
+}
+
 #[test]
 fn repeated_and_changed_messages_end_it() {
     let (mut client, mut server) = traffic(-1);
@@ -239,7 +317,7 @@ fn shake_with(
 #[test]
 fn the_wrong_server_is_found_out() {
     let mut client = client_for(&secret(3));
-    let mut server = Server::new(secret(2), Vec::new(), &entropy(100));
+    let mut server = Server::new(ServerKeys::new(secret(2)), Vec::new(), &entropy(100));
     let hello = say(&mut client);
     assert_eq!(server.process_command(&hello), Err(Fault::Cryptographic));
     assert_eq!(server.status(), Status::Failed);

@@ -10,10 +10,12 @@
 //! 7. [`matrix`]: every type pair, transport, direction and version, with message counts.
 //! 8. [`secured`]: every mechanism, transport, type pair, and who binds and serves.
 //! 9. [`realm`]: a Kerberos realm that is thrown away afterwards.
+//! 10. [`endpoint`]: endpoints that nobody else has.
 //!
 //! `cargo test` puts target folders on the library path, so nothing here loads a library by its
 //! bare name: ours against ours would prove nothing.
 
+pub mod endpoint;
 pub mod envelope;
 pub mod library;
 pub mod matrix;

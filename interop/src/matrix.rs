@@ -16,12 +16,12 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::endpoint;
 use crate::envelope::Envelope;
 use crate::peer::Burst;
 use crate::script::{Part, Seen};
@@ -417,7 +417,8 @@ impl Conversation {
         };
         conversation.sender.open(cell.pattern.sender)?;
         conversation.receiver.open(cell.pattern.receiver)?;
-        conversation.endpoint = bind_somewhere(conversation.binder(), cell.transport)?;
+        let endpoint = endpoint::unused(cell.transport);
+        conversation.endpoint = conversation.binder().bind(&endpoint)?;
         conversation.connect()?;
         conversation.subscribe_to_all()?;
         conversation.introduce()?;
@@ -537,8 +538,7 @@ impl Conversation {
         }
         let (endpoint, kind) = (self.endpoint.clone(), self.kind(self.sender_binds));
         self.binder().open(kind)?;
-        // The name may be held for a moment: by the dead process, or by an attempt to connect to
-        // it that got the very port to connect from.
+        // The name may be held for a moment, by the dead process.
         let deadline = Instant::now() + PATIENCE;
         while let Err(failure) = self.binder().bind(&endpoint) {
             if Instant::now() >= deadline {
@@ -848,36 +848,6 @@ fn join<T>(thread: thread::ScopedJoinHandle<'_, Outcome<T>>) -> Outcome<T> {
     thread
         .join()
         .unwrap_or_else(|_panic| Err(Failure::new("a thread panicked")))
-}
-
-/// Binds where nobody else does. Ports lie below the ephemeral ones, from which the connecting
-/// end could otherwise connect to itself while the binding end is away.
-pub(crate) fn bind_somewhere(binder: &mut dyn Side, transport: Transport) -> Outcome<String> {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let mut last = Failure::new("no try");
-    for _ in 0..100 {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let endpoint = match transport {
-            Transport::Tcp => {
-                let port = 10_000 + (process::id() as usize * 100 + number) % 20_000;
-                format!("tcp://127.0.0.1:{port}")
-            }
-            Transport::Ipc => {
-                let folder = std::env::temp_dir();
-                format!(
-                    "ipc://{}/ferromq-{}-{number}",
-                    folder.display(),
-                    process::id()
-                )
-            }
-            Transport::Inproc => format!("inproc://{number}"),
-        };
-        match binder.bind(&endpoint) {
-            Ok(bound) => return Ok(bound),
-            Err(failure) => last = failure,
-        }
-    }
-    Err(last)
 }
 
 const COLUMNS: [&str; 7] = [

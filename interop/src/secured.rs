@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::matrix::bind_somewhere;
+use crate::endpoint;
 use crate::script::{Part, Seen};
 use crate::side::{Event, Implementation, Means, Role, Side, Transport};
 use crate::{Failure, Outcome};
@@ -267,7 +267,7 @@ impl Conversation<'_> {
             self.theirs.beat()?;
         }
         let transport = self.cell.transport;
-        let endpoint = bind_somewhere(self.binder(), transport)?;
+        let endpoint = self.binder().bind(&endpoint::unused(transport))?;
         let held = self.hold_at(&endpoint);
         if let Some(path) = endpoint.strip_prefix("ipc://") {
             drop(fs::remove_file(path));

@@ -10,8 +10,8 @@
 )]
 
 use std::path::Path;
-use std::process::{self, Command};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,10 @@ use ferromq::{
     AnySocket, Context, DisconnectReason, Error, Event, Monitor, MonitorEvent, ProtocolError,
     SocketType,
 };
+use ferromq_interop::endpoint;
 use ferromq_interop::peer::{Answer, Burst, Peer};
 use ferromq_interop::script::{Part, Seen, Tally, numbered};
+use ferromq_interop::side::Transport;
 use ferromq_interop::versions::{RealLibrary, real_libraries};
 use ferromq_interop::{Failure, Outcome};
 
@@ -671,23 +673,10 @@ const MANY: u64 = 50_000;
 
 /// With each real library, over tcp and ipc, at an endpoint nobody else has.
 fn each(test: impl Fn(&RealLibrary, &str) -> Outcome<()>) {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
     for library in real_libraries().unwrap() {
-        for transport in ["tcp", "ipc"] {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let endpoint = if transport == "tcp" {
-                // Below the ephemeral ports: nobody connects to itself.
-                let port = 10_000 + (process::id() as usize * 100 + number) % 20_000;
-                format!("tcp://127.0.0.1:{port}")
-            } else {
-                let folder = std::env::temp_dir();
-                format!(
-                    "ipc://{}/ferromq-conduct-{}-{number}",
-                    folder.display(),
-                    process::id()
-                )
-            };
-            println!("{} {transport}", library.name);
+        for transport in [Transport::Tcp, Transport::Ipc] {
+            let endpoint = endpoint::unused(transport);
+            println!("{} {transport:?}", library.name);
             test(&library, &endpoint).unwrap();
             remove(&endpoint);
         }

@@ -16,6 +16,7 @@ mod duplicates;
 mod install;
 mod layers;
 mod python;
+mod report;
 mod run;
 mod setup;
 mod test;
@@ -73,7 +74,7 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
             .status(),
         "contract" => contract::run(),
         "layers" => layers::run(),
-        "loom" => test::loom(full).and_then(|counts| counts.verdict()),
+        "loom" => test::loom(full),
         "fuzz-smoke" => cargo(["test", "--package", "ferromq-zmtp"])
             .arguments(["--package", "ferromq-pgm", "--test", "corpus"])
             .status(),
@@ -120,6 +121,8 @@ cargo xtask WORD
   deny                   licences and sources of dependencies (skipped without cargo-deny)
   duplicates             no dependency is there in two versions
   setup [--unpack]       installs what the tests need; --unpack: into target/, as without root
-  test [--full] [FILTER] setup, then every test; --full adds ignored tests and long loom runs
+  test [--full] [--profile ci] [FILTER]
+                         setup, then every test; --full adds ignored tests and long loom runs; under the profile
+                         ci what fails is tried once more, alone, and listed as FLAKY if it passes then
   ci                     everything .ci/run runs
 ";

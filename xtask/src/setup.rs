@@ -19,14 +19,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         [flag] if flag == "--unpack" => true,
         _ => bail!("takes --unpack or nothing"),
     };
-    let missing = everything(unpack);
+    let missing = everything(unpack).len();
     ensure!(missing == 0, "{missing} things could not be had");
     Ok(())
 }
 
-/// Sees to everything and says what could not be had; how many things that are.
-pub(crate) fn everything(unpack: bool) -> usize {
-    let steps: [(&str, &dyn Fn() -> Result<String>); 6] = [
+/// Sees to everything; what could not be had, each with the reason.
+pub(crate) fn everything(unpack: bool) -> Vec<(&'static str, String)> {
+    let steps: [(&'static str, &dyn Fn() -> Result<String>); 7] = [
+        ("cargo-nextest", &nextest),
         ("Debian packages", &|| debian(unpack)),
         ("pyzmq", &python::wheel),
         ("libzmq 4.3.5", &built_libzmq),
@@ -36,17 +37,33 @@ pub(crate) fn everything(unpack: bool) -> usize {
         }),
         ("pyzmq's cffi back end on ours", &|| python::on_ours("cffi")),
     ];
-    let mut missing = 0;
+    let mut missing = Vec::new();
     for (name, step) in steps {
         match step() {
             Ok(how) => println!("setup: {name}: {how}"),
             Err(error) => {
                 println!("setup: {name}: FAILED: {error:#}");
-                missing += 1;
+                missing.push((name, format!("{error:#}")));
             }
         }
     }
     missing
+}
+
+/// What runs the tests: `cargo nextest`.
+fn nextest() -> Result<String> {
+    install("cargo-nextest")
+}
+
+/// A program of crates.io, which takes some minutes to build where it is missing.
+pub(crate) fn install(program: &str) -> Result<String> {
+    if found_on_path(program) {
+        return Ok("installed".to_owned());
+    }
+    cargo(["install", "--locked", "--quiet"])
+        .arguments([program])
+        .status()?;
+    Ok(format!("installed {program}"))
 }
 
 fn debian(unpack: bool) -> Result<String> {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Running tests and counting them.
+//! Running tests and counting them: `cargo nextest`, one process a test, and `cargo test` for the examples in
+//! documents, which nextest does not run.
 
 use std::fs;
 
 use anyhow::{Result, bail};
 
+use crate::report::Report;
 use crate::run::{Run, cargo};
 use crate::{setup, workspace};
 
@@ -12,15 +14,23 @@ use crate::{setup, workspace};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments {
     full: bool,
+    /// A test that fails is tried once more, alone: the profile `ci`.
+    second_try: bool,
     filter: Option<String>,
 }
 
 impl Arguments {
     pub(crate) fn parse(words: &[String]) -> Result<Self> {
         let mut arguments = Self::default();
-        for word in words {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
             match word.as_str() {
                 "--full" => arguments.full = true,
+                "--profile" => match words.next().map(String::as_str) {
+                    Some("ci") => arguments.second_try = true,
+                    Some("default") => arguments.second_try = false,
+                    _ => bail!("the profiles are default and ci"),
+                },
                 flag if flag.starts_with('-') => bail!("does not take {flag}"),
                 filter if arguments.filter.is_none() => arguments.filter = Some(filter.to_owned()),
                 _ => bail!("takes one filter"),
@@ -32,49 +42,29 @@ impl Arguments {
 
 /// The word `test`: what the tests need, all of them, and how many they were.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let mut counts = Counts {
-        failed: setup::everything(false),
-        ..Counts::default()
-    };
-    let mut tests = cargo(["test", "--workspace", "--no-fail-fast"]).arguments(&arguments.filter);
-    if arguments.full {
-        tests = tests.arguments(["--", "--include-ignored"]);
+    let mut report = Report::default();
+    for (name, failure) in setup::everything(false) {
+        report.fail(&format!("setup: {name}"), &failure);
     }
-    counts.add(count("tests", tests)?);
+    let suite = Suite::of_workspace(arguments.full);
+    report.add(suite.run(arguments.filter.as_deref(), arguments.second_try)?);
+    report.add(examples(arguments.filter.as_deref())?);
     if arguments.filter.is_none() {
-        counts.add(with_poll(arguments.full)?);
+        let suite = Suite::with_poll(arguments.full);
+        report.add(suite.run(None, arguments.second_try)?);
     }
     if arguments.full {
-        counts.add(loom(true)?);
+        report.add(Suite::loom(true).run(None, false)?);
     }
-    println!("\n{}", counts.line());
-    counts.verdict()
-}
-
-/// The engine on poll(2), the base for systems without epoll; all of its tests if `full`.
-fn with_poll(full: bool) -> Result<Counts> {
-    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
-    let mut tests = cargo(["test", "--package", "ferromq-engine", "--no-fail-fast"])
-        .environment("RUSTFLAGS", format!("{flags} --cfg zmq_force_poll"))
-        .environment("CARGO_TARGET_DIR", workspace::target().join("poll"));
-    if !full {
-        tests = tests.arguments(["--test", "first_light", "--test", "all_types"]);
-    }
-    count("poll(2)", tests)
+    println!("\n{}", report.closing_lines());
+    report.verdict()
 }
 
 /// The word `loom`, whose models have a build of their own.
-pub(crate) fn loom(full: bool) -> Result<Counts> {
-    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
-    let models = cargo(["test", "--release", "--package", "ferromq-pipe"])
-        .arguments(["--package", "ferromq-message", "--lib", "loom"])
-        .environment("RUSTFLAGS", format!("{flags} --cfg loom"))
-        .environment("LOOM_MAX_PREEMPTIONS", if full { "3" } else { "2" })
-        .environment("CARGO_TARGET_DIR", workspace::target().join("loom"))
-        // Models gain nothing from what takes a release build its time.
-        .environment("CARGO_PROFILE_RELEASE_LTO", "off")
-        .environment("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-    count("loom", models)
+pub(crate) fn loom(full: bool) -> Result<()> {
+    let report = Suite::loom(full).run(None, false)?;
+    println!("\n{}", report.closing_lines());
+    report.verdict()
 }
 
 /// The word `interop`: the matrix, and the tables it leaves behind.
@@ -89,138 +79,130 @@ pub(crate) fn interop() -> Result<()> {
     for table in tables.iter().filter(|table| table.exists()) {
         fs::remove_file(table)?;
     }
-    let tests = cargo(["test", "--package", "ferromq-interop", "--test", "matrix"]);
-    let counts = count("interop", tests)?;
+    let suite = Suite::new(
+        "interop",
+        &["--package", "ferromq-interop", "--test", "matrix"],
+    );
+    let report = suite.run(None, false)?;
     for table in &tables {
         if let Ok(text) = fs::read_to_string(table) {
             println!("\n{text}\n({})", table.display());
         }
     }
-    counts.verdict()
+    println!("\n{}", report.closing_lines());
+    report.verdict()
 }
 
-/// Runs a `cargo test` with its output passed through, and counts.
-fn count(name: &str, tests: Run) -> Result<Counts> {
-    let mut summary = Summary::default();
-    let succeeded = tests.lines(|line| {
+/// Tests that one build makes.
+struct Suite {
+    name: &'static str,
+    /// Which packages and targets.
+    selection: Vec<&'static str>,
+    environment: Vec<(&'static str, String)>,
+    ignored_too: bool,
+}
+
+impl Suite {
+    fn new(name: &'static str, selection: &[&'static str]) -> Self {
+        Self {
+            name,
+            selection: selection.to_vec(),
+            environment: Vec::new(),
+            ignored_too: false,
+        }
+    }
+
+    fn of_workspace(full: bool) -> Self {
+        Self {
+            ignored_too: full,
+            ..Self::new("tests", &["--workspace"])
+        }
+    }
+
+    /// The engine on poll(2), the base for systems without epoll; all of its tests if `full`.
+    fn with_poll(full: bool) -> Self {
+        let mut suite = Self::new("poll(2)", &["--package", "ferromq-engine"]);
+        if !full {
+            let quick = ["--test", "first_light", "--test", "all_types"];
+            suite.selection.extend(quick);
+        }
+        suite.builds_apart("poll", "--cfg zmq_force_poll");
+        suite
+    }
+
+    /// The models of lock-free structures.
+    fn loom(full: bool) -> Self {
+        let packages = ["--package", "ferromq-pipe", "--package", "ferromq-message"];
+        let mut suite = Self::new("loom", &packages);
+        suite.selection.extend(["--release", "--lib", "loom"]);
+        suite.builds_apart("loom", "--cfg loom");
+        let preemptions = if full { "3" } else { "2" };
+        suite.environment.extend([
+            ("LOOM_MAX_PREEMPTIONS", preemptions.to_owned()),
+            // Models gain nothing from what takes a release build its time.
+            ("CARGO_PROFILE_RELEASE_LTO", "off".to_owned()),
+            ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16".to_owned()),
+        ]);
+        suite
+    }
+
+    /// With these flags for the compiler, and so in a target folder of its own.
+    fn builds_apart(&mut self, folder: &str, flags: &str) {
+        let more = std::env::var("RUSTFLAGS").unwrap_or_default();
+        let folder = workspace::target().join(folder).display().to_string();
+        self.environment.extend([
+            ("RUSTFLAGS", format!("{more} {flags}")),
+            ("CARGO_TARGET_DIR", folder),
+        ]);
+    }
+
+    /// Runs those whose names contain the filter; what fails once more if there is to be a second try.
+    fn run(&self, filter: Option<&str>, second_try: bool) -> Result<Report> {
+        let mut report = self.pass(self.nextest().arguments(filter))?;
+        let failed = report.failed_tests();
+        if second_try && !failed.is_empty() {
+            println!("\n{}: what failed is tried once more, alone", self.name);
+            let again = self
+                .nextest()
+                .arguments(["--test-threads", "1", "--filterset", &failed]);
+            report.second_try(&self.pass(again)?);
+        }
+        Ok(report)
+    }
+
+    fn nextest(&self) -> Run {
+        let mut run = cargo(["nextest", "run", "--no-fail-fast", "--no-tests", "pass"])
+            .arguments(&self.selection)
+            .arguments(self.ignored_too.then_some("--run-ignored=all"));
+        for (name, value) in &self.environment {
+            run = run.environment(name, value);
+        }
+        run
+    }
+
+    /// Runs it, shows what is worth showing, and sees to it that no failure goes unnoticed.
+    fn pass(&self, run: Run) -> Result<Report> {
+        let mut report = Report::default();
+        let succeeded = run.lines(|line| {
+            if report.line(line) {
+                println!("{line}");
+            }
+        })?;
+        report.ended(self.name, succeeded);
+        Ok(report)
+    }
+}
+
+/// The examples in the documentation, by `cargo test`.
+fn examples(filter: Option<&str>) -> Result<Report> {
+    let mut report = Report::default();
+    let run = cargo(["test", "--workspace", "--doc", "--no-fail-fast"]).arguments(filter);
+    let succeeded = run.lines(|line| {
         println!("{line}");
-        summary.line(line);
+        report.example_line(line);
     })?;
-    println!("\n{name}, by binary:");
-    for (binary, counts) in &summary.binaries {
-        println!(
-            "  {:>4} {:>3} {:>3}  {binary}",
-            counts.passed, counts.failed, counts.skipped
-        );
-    }
-    for why in &summary.skips {
-        println!("  SKIPPED: {why}");
-    }
-    for line in &summary.failures {
-        println!("  {line}");
-    }
-    let mut counts = summary.counts();
-    if !succeeded && counts.failed == 0 {
-        println!("{name}: failed without saying which test: not built, or a binary died");
-        counts.failed = 1;
-    }
-    Ok(counts)
-}
-
-/// How many tests did what.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counts {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
-}
-
-impl Counts {
-    /// The closing line, in the form that those who read output look for.
-    fn line(&self) -> String {
-        format!(
-            "{} passed, {} failed, {} skipped",
-            self.passed, self.failed, self.skipped
-        )
-    }
-
-    /// Tests ran, and none failed.
-    pub(crate) fn verdict(&self) -> Result<()> {
-        if self.failed > 0 {
-            bail!("{} failed", self.failed);
-        }
-        if self.passed == 0 {
-            bail!("no test ran");
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
-    }
-}
-
-/// What the output of `cargo test` says, binary by binary.
-#[derive(Debug, Default)]
-struct Summary {
-    binaries: Vec<(String, Counts)>,
-    running: Option<String>,
-    /// What the tests that failed had to say, once more at the end where it is found.
-    failures: Vec<String>,
-    failing: bool,
-    /// Why tests did nothing, which the harness counts as passed.
-    skips: Vec<String>,
-}
-
-impl Summary {
-    fn line(&mut self, line: &str) {
-        self.failing |= line.starts_with("---- ");
-        self.failing &= line != "failures:";
-        if self.failing && !line.is_empty() {
-            self.failures.push(line.to_owned());
-        }
-        let trimmed = line.trim_start();
-        if let Some((_, why)) = line.split_once("SKIPPED: ") {
-            self.skips.push(why.to_owned());
-        }
-        if let Some(name) = trimmed
-            .strip_prefix("Running ")
-            .filter(|_| line.starts_with(' '))
-        {
-            self.running = Some(name.to_owned());
-        } else if trimmed.starts_with("Doc-tests ") && line.starts_with(' ') {
-            self.running = Some(trimmed.to_owned());
-        } else if let Some(counts) = parse_result(line) {
-            let name = self.running.take().unwrap_or_else(|| "?".to_owned());
-            self.binaries.push((name, counts));
-        }
-    }
-
-    fn counts(&self) -> Counts {
-        let mut sum = Counts::default();
-        for (_, counts) in &self.binaries {
-            sum.add(*counts);
-        }
-        sum.skipped += self.skips.len();
-        sum.passed = sum.passed.saturating_sub(self.skips.len());
-        sum
-    }
-}
-
-/// Reads `test result: ok. 1 passed; 2 failed; 3 ignored; …`.
-fn parse_result(line: &str) -> Option<Counts> {
-    let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
-    let number = |word: &str| {
-        let part = numbers.split("; ").find_map(|part| part.strip_suffix(word));
-        part.and_then(|number| number.parse().ok())
-    };
-    Some(Counts {
-        passed: number(" passed")?,
-        failed: number(" failed")?,
-        skipped: number(" ignored")?,
-    })
+    report.ended("examples", succeeded);
+    Ok(report)
 }
 
 #[cfg(test)]
@@ -228,79 +210,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_summed_by_binary() {
-        let mut summary = Summary::default();
-        for line in [
-            "     Running unittests src/lib.rs (target/debug/deps/a-1)",
-            "test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished",
-            "test b ... SKIPPED: no network here",
-            "   Doc-tests a",
-            "test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; in",
-            "Running away is not a binary",
-            "---- tests::a stdout ----",
-            "because",
-            "",
-            "failures:",
-            "    tests::a",
-        ] {
-            summary.line(line);
-        }
-        assert_eq!(summary.binaries.len(), 2);
-        assert_eq!(summary.binaries[1].0, "Doc-tests a");
-        assert_eq!(summary.failures, ["---- tests::a stdout ----", "because"]);
-        assert_eq!(summary.counts().line(), "5 passed, 3 failed, 3 skipped");
-    }
-
-    #[test]
-    fn other_lines_are_no_results() {
-        assert_eq!(parse_result("test result: who knows"), None);
-        assert_eq!(parse_result("test a ... ok"), None);
-    }
-
-    #[test]
-    fn no_test_is_a_failure() {
-        assert!(
-            Counts {
-                passed: 1,
-                ..Counts::default()
-            }
-            .verdict()
-            .is_ok()
-        );
-        assert!(
-            Counts {
-                passed: 1,
-                failed: 1,
-                skipped: 0
-            }
-            .verdict()
-            .is_err()
-        );
-        assert!(
-            Counts {
-                skipped: 1,
-                ..Counts::default()
-            }
-            .verdict()
-            .is_err()
-        );
-    }
-
-    #[test]
-    fn arguments_are_a_flag_and_a_filter() -> Result<()> {
+    fn arguments_are_flags_and_a_filter() -> Result<()> {
         let parse = |words: &[&str]| {
-            Arguments::parse(
-                &words
-                    .iter()
-                    .map(|word| (*word).to_owned())
-                    .collect::<Vec<_>>(),
-            )
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            Arguments::parse(&words)
         };
         let expected = Arguments {
             full: true,
+            second_try: true,
             filter: Some("pipe".to_owned()),
         };
-        assert_eq!(parse(&["--full", "pipe"])?, expected);
+        assert_eq!(parse(&["--full", "pipe", "--profile", "ci"])?, expected);
+        assert!(!parse(&["--profile", "default"])?.second_try);
+        assert!(parse(&["--profile"]).is_err());
         assert!(parse(&["--loud"]).is_err());
         assert!(parse(&["one", "two"]).is_err());
         Ok(())

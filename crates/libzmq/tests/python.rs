@@ -268,17 +268,13 @@ fn patiently<T>(mut attempt: impl FnMut() -> Option<T>, what: impl Fn() -> Strin
     panic!("{} within {LIMIT:?}", what())
 }
 
-/// An address that nobody else has: the loopback network is large enough for every process and test.
+/// An endpoint that nobody else has: every process has a loopback address of its own.
 fn endpoint() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let [_, high, middle, low] = std::process::id().to_be_bytes();
-    let next = NEXT.fetch_add(1, Relaxed);
-    let network = 1 + (high ^ middle) % 127;
-    format!(
-        "tcp://127.{network}.{low}.{}:{}",
-        1 + next % 254,
-        5600 + next / 254
-    )
+    let network = 1 + u16::from(high);
+    let port = 5600 + NEXT.fetch_add(1, Relaxed);
+    format!("tcp://127.{network}.{middle}.{low}:{port}")
 }
 
 fn echo(way: Way) {

@@ -602,6 +602,10 @@ impl Conversation {
             self.subscribe_to_all()?;
         }
         if reports {
+            // An old libzmq tells of an accepted connection while the pipe of the one that has gone is still being
+            // taken down by its I/O thread. By the time its part of the handshake is here that is over.
+            self.connecter()
+                .event(Event::HandshakeSucceeded, PATIENCE)?;
             self.binder().event(Event::HandshakeSucceeded, PATIENCE)?;
         }
         self.introduce()

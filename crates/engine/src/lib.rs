@@ -17,8 +17,6 @@ mod coding;
 mod command;
 mod connection;
 mod context;
-#[doc(hidden)]
-pub mod fuzz_entry;
 mod handshakes;
 mod io;
 mod monitor;

@@ -111,6 +111,7 @@ pub(crate) struct SocketShared {
     pub(crate) connections: Mutex<HashMap<u64, Arc<Connection>>>,
     subscriptions: Mutex<Subscriptions>,
     pub(crate) linger: AtomicI32,
+    pub(crate) terminated: AtomicBool,
     pub(crate) closed: AtomicBool,
     /// The application has disconnected from something (RECONNECT_STOP_AFTER_DISCONNECT).
     pub(crate) disconnected: AtomicBool,
@@ -156,6 +157,7 @@ impl SocketShared {
             connections: Mutex::new(HashMap::new()),
             subscriptions: Mutex::new(Subscriptions::default()),
             linger: AtomicI32::new(linger),
+            terminated: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             disconnected: AtomicBool::new(false),
             monitor: Monitor::default(),
@@ -238,12 +240,13 @@ impl SocketShared {
 
     /// The context ends: every call returns.
     pub(crate) fn terminate(&self) {
-        self.wake.end();
+        self.terminated.store(true, SeqCst);
+        self.wake.post_news();
         self.handshakes.look_up();
     }
 
     pub(crate) fn is_terminated(&self) -> bool {
-        self.wake.has_ended()
+        self.terminated.load(Relaxed)
     }
 
     pub(crate) fn connections(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {

@@ -48,10 +48,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             filters.push(word.clone());
         }
     }
-    let Some(vendor) = find_vendor() else {
-        println!("conformance: skipped, no copy of {SOURCE} in the registry");
-        return Ok(());
-    };
+    let vendor = find_vendor()
+        .with_context(|| format!("no copy of {SOURCE} in the registry: run `cargo xtask setup`"))?;
     let ours = library.is_none();
     let library = match library {
         Some(library) => library,
@@ -346,8 +344,14 @@ fn run_again(overlay: &Overlay, results: &mut BTreeMap<String, Fate>) -> Result<
         .collect();
     for name in failed {
         println!("once more, by itself: {name}");
+        let second = overlay.fates(&name);
+        for (case, first) in results.iter().filter(|(case, _)| program(case) == name) {
+            if let (Fate::Failed(why), Some(Fate::Passed)) = (first, second.get(case)) {
+                println!("FLAKY {case}: {}", why.lines().next().unwrap_or_default());
+            }
+        }
         results.retain(|case, _| program(case) != name);
-        results.extend(overlay.fates(&name));
+        results.extend(second);
     }
     Ok(())
 }

@@ -13,6 +13,8 @@ mod code;
 mod conformance;
 mod contract;
 mod duplicates;
+mod features;
+mod fuzz;
 mod install;
 mod layers;
 mod python;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use run::{cargo, found_on_path};
+use run::cargo;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -75,9 +77,8 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
         "contract" => contract::run(),
         "layers" => layers::run(),
         "loom" => test::loom(full),
-        "fuzz-smoke" => cargo(["test", "--package", "ferromq-zmtp"])
-            .arguments(["--package", "ferromq-pgm", "--test", "corpus"])
-            .status(),
+        "features" => features::run(),
+        "fuzz" => fuzz::run(),
         "interop" => test::interop(),
         "deny" => deny(),
         "duplicates" => duplicates::run(),
@@ -86,12 +87,9 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
     }
 }
 
-/// cargo-deny takes minutes to build, so that `setup` leaves it out; where it is missing the job says so and passes.
+/// Licences and sources of all dependencies, by cargo-deny.
 fn deny() -> Result<()> {
-    if !found_on_path("cargo-deny") {
-        println!("deny: skipped, there is no cargo-deny (cargo install cargo-deny --locked)");
-        return Ok(());
-    }
+    println!("deny: cargo-deny: {}", setup::install("cargo-deny")?);
     for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
         cargo(["deny", "--manifest-path", manifest, "--config", "deny.toml"])
             .arguments(["check", "--hide-inclusion-graph"])
@@ -110,7 +108,8 @@ cargo xtask WORD
   layers                 dependencies and `unsafe` are as ARCHITECTURE.md lists them
   contract               every numbered item of the contract has a test that names it
   loom [--full]          the models of the lock-free structures
-  fuzz-smoke             every committed fuzzing input is replayed
+  features               every crate with features builds without any, and with each alone
+  fuzz                   the fuzz targets build, and keep their promises on every committed input
   interop                the matrix against the real libzmq, shown and in target/interop-*.md
   conformance [FILTER]   libzmq's own test programs on our library; --library PATH: on that one
   bindings [NAME ...]    the suites of pyzmq, CZMQ and cppzmq on our library
@@ -118,7 +117,7 @@ cargo xtask WORD
                          the C libraries, headers, pkg-config and CMake files; --debug: unoptimized; --built DIR:
                          what is there already
   deb [--built DIR]      a Debian package in place of libzmq5 and libzmq3-dev; --built DIR: of what is there
-  deny                   licences and sources of dependencies (skipped without cargo-deny)
+  deny                   licences and sources of dependencies (installs cargo-deny)
   duplicates             no dependency is there in two versions
   setup [--unpack]       installs what the tests need; --unpack: into target/, as without root
   test [--full] [--profile ci] [FILTER]

@@ -76,6 +76,21 @@ impl Run {
         Ok(())
     }
 
+    /// Runs it and shows what it wrote only if it fails, as this does then.
+    pub(crate) fn quietly(mut self) -> Result<()> {
+        let output = self.command.output().with_context(|| self.program())?;
+        if !output.status.success() {
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+            bail!("{}: {}", self.program(), output.status);
+        }
+        Ok(())
+    }
+
+    /// Its name without the arguments, which may be many.
+    fn program(&self) -> String {
+        self.command.get_program().to_string_lossy().into_owned()
+    }
+
     /// Runs it silently; whether it succeeded.
     pub(crate) fn succeeds(mut self) -> bool {
         self.command

@@ -16,6 +16,7 @@ pub(crate) struct Package {
     /// `lib.rs` and `main.rs` files: where a crate forbids what it never does.
     pub(crate) roots: Vec<PathBuf>,
     pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) features: Vec<String>,
 }
 
 /// A dependency on a package of the workspace, or on another.
@@ -64,6 +65,11 @@ fn package(package: &Value) -> Package {
                 name: string(&dependency["name"]),
                 dev: dependency["kind"] == "dev",
             })
+            .collect(),
+        features: package["features"]
+            .as_object()
+            .into_iter()
+            .flat_map(|features| features.keys().cloned())
             .collect(),
     }
 }

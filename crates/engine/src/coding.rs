@@ -39,15 +39,68 @@ pub(crate) struct Outlet {
     /// Encoded, and how much of it the kernel has accepted.
     wire: Vec<u8>,
     sent: usize,
+    /// How many bytes of the queue are encoded in `wire`, or held back by the encoder.
+    fed: usize,
+    /// Frame by frame what was encoded.
+    frames: FrameCut,
+    /// Of each frame in `wire`, where it ends there and among the bytes of the queue.
+    ends: Vec<End>,
+    /// Bytes of the queue whose frames the kernel has accepted, and for which nobody has asked yet.
+    accepted: usize,
+    /// How many of `ends`, and of `fed`, are in `accepted` or were.
+    passed: (usize, usize),
 }
 
+#[derive(Debug, Clone, Copy)]
+struct End {
+    wire: usize,
+    queue: usize,
+}
+
+/// Ends of frames that a connection keeps memory for while it is idle.
+const ENDS_KEPT: usize = 16;
+
 impl Outlet {
-    /// Takes a piece of our stream of frames.
-    pub(crate) fn feed(&mut self, frames: &[u8]) -> Result<(), Fault> {
+    fn new(encoder: Box<dyn Encoder>) -> Self {
+        Self {
+            encoder,
+            wire: Vec::new(),
+            sent: 0,
+            fed: 0,
+            frames: FrameCut::default(),
+            ends: Vec::new(),
+            accepted: 0,
+            passed: (0, 0),
+        }
+    }
+
+    /// Takes a piece of the queue, a stream of our frames.
+    pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), Fault> {
+        self.make_room();
+        while !piece.is_empty() {
+            let (part, is_end) = self.frames.next(&mut piece);
+            self.encoder.encode(part, &mut self.wire)?;
+            self.fed += part.len();
+            if is_end {
+                self.ends.push(End {
+                    wire: self.wire.len(),
+                    queue: self.fed,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes commands, whole frames that are not of the queue.
+    pub(crate) fn feed_commands(&mut self, frames: &[u8]) -> Result<(), Fault> {
+        self.make_room();
+        self.encoder.encode(frames, &mut self.wire)
+    }
+
+    fn make_room(&mut self) {
         if self.wire.capacity() == 0 {
             self.wire = spare::take();
         }
-        self.encoder.encode(frames, &mut self.wire)
     }
 
     /// What is to be written.
@@ -58,15 +111,83 @@ impl Outlet {
     /// So many bytes of [`rest`](Self::rest) have been written.
     pub(crate) fn written(&mut self, bytes: usize) {
         self.sent += bytes;
-        if self.sent >= self.wire.len() {
-            self.sent = 0;
-            spare::give(&mut self.wire);
+    }
+
+    /// How many bytes of the queue the kernel has accepted since this was last asked: those of frames of which it has
+    /// every byte that they were encoded to, and what the encoder holds back when nothing is left to be written.
+    pub(crate) fn take_accepted(&mut self) -> usize {
+        if self.rest().is_empty() {
+            self.accepted += self.fed - self.passed.1;
+            self.begin_anew();
+        } else {
+            let (mut ends, mut queue) = self.passed;
+            while let Some(end) = self.ends.get(ends).filter(|end| end.wire <= self.sent) {
+                (ends, queue) = (ends + 1, end.queue);
+            }
+            self.accepted += queue - self.passed.1;
+            self.passed = (ends, queue);
         }
+        std::mem::take(&mut self.accepted)
+    }
+
+    fn begin_anew(&mut self) {
+        self.sent = 0;
+        self.fed = 0;
+        self.passed = (0, 0);
+        self.ends.clear();
+        self.ends.shrink_to(ENDS_KEPT);
+        spare::give(&mut self.wire);
     }
 
     /// Whether commands may go in between.
     pub(crate) fn is_at_boundary(&self) -> bool {
         self.encoder.is_at_boundary()
+    }
+}
+
+/// Cuts a stream of our frames where they end, however it comes in pieces.
+#[derive(Debug, Default)]
+struct FrameCut {
+    /// The beginning of a header.
+    header: Vec<u8>,
+    /// Bytes of the body still to come, once the header is whole.
+    body: Option<u64>,
+}
+
+impl FrameCut {
+    /// Takes from a piece what belongs to the frame under way; whether that ends there.
+    fn next<'a>(&mut self, piece: &mut &'a [u8]) -> (&'a [u8], bool) {
+        let mut used = 0;
+        if self.body.is_none() && self.header.is_empty() {
+            // Mostly it is there whole, or its header is.
+            if let Some(header) = frame::decode(piece) {
+                used = header.header_len;
+                self.body = Some(header.body_len);
+            }
+        }
+        while self.body.is_none() && used < piece.len() {
+            self.header.push(piece[used]);
+            used += 1;
+            if let Some(header) = frame::decode(&self.header) {
+                self.header.clear();
+                self.body = Some(header.body_len);
+            }
+        }
+        let mut is_end = false;
+        if let Some(left) = &mut self.body {
+            let here = usize::try_from(*left)
+                .unwrap_or(usize::MAX)
+                .min(piece.len() - used);
+            used += here;
+            *left -= here as u64;
+            is_end = *left == 0;
+        }
+        if is_end {
+            self.body = None;
+        }
+        let (part, rest) = piece.split_at(used);
+        *piece = rest;
+        (part, is_end)
     }
 }
 
@@ -176,11 +297,7 @@ fn with_room<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
 
 /// Both ways of a connection.
 pub(crate) fn ways(transcoder: Transcoder, raw: bool) -> (Outlet, Inlet) {
-    let outlet = Outlet {
-        encoder: transcoder.encoder,
-        wire: Vec::new(),
-        sent: 0,
-    };
+    let outlet = Outlet::new(transcoder.encoder);
     let inlet = Inlet {
         decoder: transcoder.decoder,
         frames: Vec::new(),

@@ -338,7 +338,8 @@ impl Connection {
         }
     }
 
-    /// Writes what the frames are encoded to.
+    /// Writes what the frames are encoded to. A message counts as taken when the kernel has every byte that it was
+    /// encoded to: on another connection, where it would be encoded anew, it begins again otherwise.
     fn pump_coded(&self, tx: &mut Tx, stream: &Stream) -> Pumped {
         let mut moved = 0;
         // Whether what is written next is followed by more: a record does not end where a segment does.
@@ -347,22 +348,14 @@ impl Connection {
             let Some(outlet) = &mut tx.outlet else {
                 return Pumped::Drained;
             };
-            while !outlet.rest().is_empty() {
-                let rest = outlet.rest();
-                let rest = &rest[..self.dice.cut(rest.len().min(self.write_most as usize))];
-                let sent = if more {
-                    stream.send_more(rest)
-                } else {
-                    stream.send(rest)
-                };
-                match sent {
-                    Ok(sent) => outlet.written(sent),
-                    Err(error) => return self.not_written(&error),
-                }
+            let written = self.write_encoded(outlet, stream, more);
+            tx.drain.accept_encoded(outlet.take_accepted());
+            if let Err(error) = written {
+                return self.not_written(&error);
             }
             if tx.drain.is_at_boundary() && outlet.is_at_boundary() {
                 self.collect_control(&mut tx.control);
-                if outlet.feed(&tx.control).is_err() {
+                if outlet.feed_commands(&tx.control).is_err() {
                     return Pumped::Failed;
                 }
                 tx.control.clear();
@@ -387,10 +380,24 @@ impl Connection {
                     break;
                 }
             }
-            tx.drain.accept(fed);
             moved += fed;
             more = fed < bytes && moved < VISIT_BYTES;
         }
+    }
+
+    /// Writes all that is encoded, or as much as the kernel takes.
+    fn write_encoded(&self, outlet: &mut Outlet, stream: &Stream, more: bool) -> io::Result<()> {
+        while !outlet.rest().is_empty() {
+            let rest = outlet.rest();
+            let rest = &rest[..self.dice.cut(rest.len().min(self.write_most as usize))];
+            let sent = if more {
+                stream.send_more(rest)?
+            } else {
+                stream.send(rest)?
+            };
+            outlet.written(sent);
+        }
+        Ok(())
     }
 
     /// Adds the commands that wait.

@@ -130,8 +130,10 @@ impl Context {
     ///
     /// # Errors
     /// `Invalid` for a type that is not built, `TooManySockets` beyond the option's number or
-    /// without descriptors, `Terminated` after [`shutdown`](Self::shutdown).
+    /// without descriptors, `Terminated` after [`shutdown`](Self::shutdown), `Interrupted` in a fork of the process
+    /// that made the context.
     pub fn socket(&self, socket_type: SocketType) -> Result<Socket, Code> {
+        self.shared.check_not_forked()?;
         let mut life = self.shared.life();
         if life.terminated || self.shared.failed.load(Relaxed) {
             return Err(Code::Terminated);
@@ -179,6 +181,10 @@ impl Context {
 
     /// Makes every call on its sockets return `Terminated`, now and from now on.
     pub fn shutdown(&self) {
+        if self.shared.is_forked() {
+            // Its sockets' bells would ring in the parent, and its locks may be held for ever.
+            return;
+        }
         let sockets: Vec<_> = {
             let mut life = self.shared.life();
             life.terminated = true;
@@ -193,10 +199,10 @@ impl Context {
     /// (see linger), and ends the threads. False if the deadline came first; it can be called
     /// again.
     pub fn terminate(&self, deadline: Option<Instant>) -> bool {
-        self.shutdown();
-        if self.shared.born_at != process::fork_generation() {
+        if self.shared.is_forked() {
             return true;
         }
+        self.shutdown();
         let mut life = self.shared.life();
         loop {
             let open = life.sockets.values().filter_map(Weak::upgrade);
@@ -239,11 +245,10 @@ impl Context {
     /// # Errors
     /// `Interrupted`.
     pub fn terminate_interruptibly(&self) -> Result<(), Code> {
-        self.shutdown();
-        let forked = self.shared.born_at != process::fork_generation();
-        if forked {
+        if self.shared.is_forked() {
             return Ok(());
         }
+        self.shutdown();
         let bell = Arc::new(EventFd::new()?);
         self.shared.life().end_bell = Some(Arc::clone(&bell));
         // What ends between this look and the wait rings.
@@ -258,7 +263,7 @@ impl Context {
     /// Whether the context was shut down.
     #[must_use]
     pub fn is_terminated(&self) -> bool {
-        self.shared.life().terminated
+        !self.shared.is_forked() && self.shared.life().terminated
     }
 }
 
@@ -417,6 +422,19 @@ impl ContextShared {
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
         self.born_at != process::fork_generation()
+    }
+
+    /// The fork generation of the process that made the context.
+    pub(crate) fn born_at(&self) -> u32 {
+        self.born_at
+    }
+
+    fn check_not_forked(&self) -> Result<(), Code> {
+        if self.is_forked() {
+            Err(Code::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 }
 

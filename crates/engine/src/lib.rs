@@ -17,6 +17,8 @@ mod coding;
 mod command;
 mod connection;
 mod context;
+#[doc(hidden)]
+pub mod fuzz_entry;
 mod handshakes;
 mod io;
 mod monitor;

@@ -111,7 +111,6 @@ pub(crate) struct SocketShared {
     pub(crate) connections: Mutex<HashMap<u64, Arc<Connection>>>,
     subscriptions: Mutex<Subscriptions>,
     pub(crate) linger: AtomicI32,
-    pub(crate) terminated: AtomicBool,
     pub(crate) closed: AtomicBool,
     /// The application has disconnected from something (RECONNECT_STOP_AFTER_DISCONNECT).
     pub(crate) disconnected: AtomicBool,
@@ -157,7 +156,6 @@ impl SocketShared {
             connections: Mutex::new(HashMap::new()),
             subscriptions: Mutex::new(Subscriptions::default()),
             linger: AtomicI32::new(linger),
-            terminated: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             disconnected: AtomicBool::new(false),
             monitor: Monitor::default(),
@@ -240,13 +238,12 @@ impl SocketShared {
 
     /// The context ends: every call returns.
     pub(crate) fn terminate(&self) {
-        self.terminated.store(true, SeqCst);
-        self.wake.post_news();
+        self.wake.end();
         self.handshakes.look_up();
     }
 
     pub(crate) fn is_terminated(&self) -> bool {
-        self.terminated.load(Relaxed)
+        self.wake.has_ended()
     }
 
     pub(crate) fn connections(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {

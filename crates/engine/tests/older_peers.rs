@@ -4,10 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use ferromq_engine::{Context, Outgoing, Policy, Socket, Wait};
+use ferromq_os::listener::{ListenTuning, Listener};
 use ferromq_vocabulary::SocketType;
 
 const POLICIES: [Policy; 3] = [Policy::IoOnly, Policy::Assisted, Policy::Chaos];
@@ -33,7 +35,7 @@ fn each(kind: SocketType, test: impl Fn(&mut Socket, &mut TcpStream)) {
     }
 }
 
-fn read<const N: usize>(peer: &mut TcpStream) -> [u8; N] {
+fn read<const N: usize>(peer: &mut impl Read) -> [u8; N] {
     let mut bytes = [0; N];
     peer.read_exact(&mut bytes).unwrap();
     bytes
@@ -153,4 +155,71 @@ fn zmtp_1_0_subscribers_are_taken_to_want_everything() {
         }
         assert_eq!(got[..5], *b"\x04\0all");
     });
+}
+
+/// With a receive buffer that does not take much.
+fn small_listener() -> TcpListener {
+    let tuning = ListenTuning {
+        rcvbuf: 8192,
+        ..ListenTuning::default()
+    };
+    let listener = Listener::bind_tcp("127.0.0.1:0".parse().unwrap(), &tuning).unwrap();
+    let listener = TcpListener::from(listener.as_fd().try_clone_to_owned().unwrap());
+    listener.set_nonblocking(false).unwrap();
+    listener
+}
+
+/// What a peer that stops reading and goes has not got of what the kernel had not taken, the next connection begins with:
+/// whole messages, none of them twice.
+#[test]
+fn zmtp_1_0_resumes_where_the_kernel_stopped() {
+    const MANY: u64 = 3000;
+    const SIZE: usize = 1024;
+    for policy in POLICIES {
+        let context = Context::new();
+        context.set_policy(policy);
+        let listener = small_listener();
+        let mut push = context.socket(SocketType::Push).unwrap();
+        push.set_option("LINGER", 0).unwrap();
+        push.set_option("SNDHWM", 0).unwrap();
+        push.set_option("SNDBUF", 8192).unwrap();
+        push.set_option("RECONNECT_IVL", 1).unwrap();
+        let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+        push.connect(&endpoint).unwrap();
+        let meet = || {
+            let (mut peer, _) = listener.accept().unwrap();
+            peer.set_read_timeout(Some(LONG)).unwrap();
+            peer.write_all(b"\x01\0").unwrap();
+            assert_eq!(read(&mut peer), SIGNATURE);
+            peer
+        };
+        let number_of = |peer: &mut TcpStream| {
+            let [long, length @ .., flags]: [u8; 10] = read(peer);
+            assert_eq!((long, flags), (0xff, 0));
+            assert_eq!(length, (SIZE as u64 + 1).to_be_bytes());
+            let body: [u8; SIZE] = read(peer);
+            u64::from_be_bytes(*body.first_chunk().unwrap())
+        };
+        let mut first = meet();
+        for number in 0..MANY {
+            let mut body = [0; SIZE];
+            body[..8].copy_from_slice(&number.to_be_bytes());
+            send(&mut push, &body);
+        }
+        for expected in 0..10 {
+            assert_eq!(number_of(&mut first), expected);
+        }
+        // Half of the next, too, is not taken back from the kernel.
+        read::<500>(&mut first);
+        drop(first);
+        let mut second = meet();
+        let resumed = number_of(&mut second);
+        // So much fits into the kernel's buffers, which are twice what was asked for.
+        assert!((11..11 + 40).contains(&resumed), "{policy:?}: {resumed}");
+        for expected in resumed + 1..MANY {
+            assert_eq!(number_of(&mut second), expected);
+        }
+        drop((push, second));
+        assert!(context.terminate(Some(Instant::now() + LONG)));
+    }
 }

@@ -3,11 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::io::Read;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ferromq_engine::{Authenticator, Context, MonitorEvents, Outgoing, Policy, Socket, Wait};
 use ferromq_message::Message;
+use ferromq_os::listener::{ListenTuning, Listener};
 use ferromq_vocabulary::option::number;
 use ferromq_vocabulary::{Code, Event, HandshakeError, SocketType};
 use ferromq_zmtp::fuzz_entry::rehearsal::Rehearsal;
@@ -144,7 +149,7 @@ fn every_size_arrives_in_order() {
         SocketType::Push,
         |_, _| {},
         |pull, push| {
-            std::thread::scope(|scope| {
+            thread::scope(|scope| {
                 scope.spawn(move || {
                     for (number, size) in (0..200u32).zip(sizes()) {
                         let byte = u8::try_from(number % 251).unwrap();
@@ -260,6 +265,80 @@ fn what_was_queued_survives_the_server() {
             assert_eq!(recv(&mut second), [[number]]);
         }
         drop((push, second));
+        assert!(context.terminate(Some(Instant::now() + LONG)));
+    }
+}
+
+/// Both ways between a client and a server, byte by byte; what the client sends only up to here, and no further.
+fn relay(client: &TcpStream, server: &str, most: u64) -> TcpStream {
+    let server = TcpStream::connect(server.strip_prefix("tcp://").unwrap()).unwrap();
+    let copy = |from: &TcpStream, to: &TcpStream, most: u64| {
+        let (from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        // A connection that is reset ends it.
+        thread::spawn(move || std::io::copy(&mut from.take(most), &mut to).ok());
+    };
+    copy(client, &server, most);
+    copy(&server, client, u64::MAX);
+    server
+}
+
+/// A sealed message counts as sent when the kernel has the last byte that it was sealed to. What the kernel had not taken
+/// when the connection was lost, the next one begins with: whole messages, none of them twice.
+#[test]
+fn curve_resumes_where_the_kernel_stopped() {
+    const MANY: u64 = 3000;
+    for policy in POLICIES {
+        let context = Context::new();
+        context.set_policy(policy);
+        let mut pull = context.socket(SocketType::Pull).unwrap();
+        let mut push = context.socket(SocketType::Push).unwrap();
+        secure(Means::Curve, &mut pull, &mut push);
+        pull.set_option("RCVHWM", 0).unwrap();
+        push.set_option("LINGER", 0).unwrap();
+        push.set_option("SNDHWM", 0).unwrap();
+        push.set_option("SNDBUF", 8192).unwrap();
+        push.set_option("RECONNECT_IVL", 1).unwrap();
+        let back = pull.bind("tcp://127.0.0.1:*").unwrap().to_owned();
+        // With a receive buffer that does not take much.
+        let tuning = ListenTuning {
+            rcvbuf: 8192,
+            ..ListenTuning::default()
+        };
+        let listener = Listener::bind_tcp("127.0.0.1:0".parse().unwrap(), &tuning).unwrap();
+        let listener = TcpListener::from(listener.as_fd().try_clone_to_owned().unwrap());
+        listener.set_nonblocking(false).unwrap();
+        let front = format!("tcp://{}", listener.local_addr().unwrap());
+        push.connect(&front).unwrap();
+
+        let (client, _) = listener.accept().unwrap();
+        let server = relay(&client, &back, 50_000);
+        for number in 0..MANY {
+            let mut body = [0; 1024];
+            body[..8].copy_from_slice(&number.to_be_bytes());
+            send(&mut push, &[&body]);
+        }
+        let number_of =
+            |messages: &[Vec<u8>]| u64::from_be_bytes(*messages[0].first_chunk().unwrap());
+        for expected in 0..40 {
+            assert_eq!(number_of(&recv(&mut pull)), expected);
+        }
+        // What lies unread in a buffer makes the end a reset.
+        for stream in [client, server] {
+            stream.shutdown(Shutdown::Both).unwrap();
+        }
+        let (client, _) = listener.accept().unwrap();
+        let _server = relay(&client, &back, u64::MAX);
+        let mut last = 39;
+        let mut missing = 0;
+        while last < MANY - 1 {
+            let number = number_of(&recv(&mut pull));
+            assert!(number > last, "{policy:?}: {number} after {last}");
+            missing += number - last - 1;
+            last = number;
+        }
+        // So much fits into the kernel's buffers, which are twice what was asked for, and one is cut.
+        assert!(missing < 40, "{policy:?}: {missing} are missing");
+        drop((push, pull));
         assert!(context.terminate(Some(Instant::now() + LONG)));
     }
 }

@@ -288,7 +288,9 @@ fn a_full_unix_backlog_would_block() {
 
 #[test]
 fn nobody_listening_is_refused() {
-    let (listener, address) = bind(LOOPBACK);
+    // At an address that nobody else listens at, so that nobody takes the port that is given up.
+    let elsewhere = Ipv4Addr::new(127, 200, 0, 1);
+    let (listener, address) = bind(SocketAddr::from((elsewhere, 0)));
     drop(listener);
     let error = match connect_tcp(address, None, None, &StreamTuning::default()) {
         Err(error) => error,

@@ -232,6 +232,16 @@ impl Drain {
         self.shared.set_taken(self.taken);
     }
 
+    /// As [`accept`](Self::accept), at any time and as often as there is something to tell of: for bytes that go to
+    /// the kernel in another form, and are accepted when all of that is.
+    pub fn accept_encoded(&mut self, bytes: usize) {
+        self.batch = None;
+        self.advance(bytes);
+        self.walk();
+        self.take_body();
+        self.shared.set_taken(self.taken);
+    }
+
     /// Everything up to the end of the batch has gone, and that is the end of a message.
     fn pass_batch(&mut self, messages: u32) {
         while self.whole.link != self.sent.link {

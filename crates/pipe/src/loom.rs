@@ -16,7 +16,6 @@ mod plain {
     // Aliases, not re-exports: the lint sees through the latter.
     pub(crate) use std::sync::Mutex;
     pub(crate) type Arc<T> = std::sync::Arc<T>;
-    pub(crate) type AtomicBool = std::sync::atomic::AtomicBool;
     pub(crate) type AtomicPtr<T> = std::sync::atomic::AtomicPtr<T>;
     pub(crate) type AtomicU8 = std::sync::atomic::AtomicU8;
     pub(crate) type AtomicU32 = std::sync::atomic::AtomicU32;

@@ -542,7 +542,7 @@ fn loom_no_command_stays_in_the_mailbox() {
                 continue;
             }
             slot.announce(interest::IN);
-            if !slot.has_news() {
+            if !slot.is_signalled() {
                 slot.bell().wait();
             }
             slot.withdraw(interest::IN);
@@ -550,6 +550,45 @@ fn loom_no_command_stays_in_the_mailbox() {
         for poster in posters {
             poster.join().unwrap();
         }
+    });
+}
+
+/// Whoever takes the mail while the context ends leaves the end where the next call finds it.
+#[test]
+fn loom_an_end_is_seen_though_mail_is_taken() {
+    model(|| {
+        let shared = Arc::new((Mailbox::default(), WakeSlot::new(Doorbell::default())));
+        let poster = {
+            let shared = Arc::clone(&shared);
+            spawn(move || {
+                shared.0.post(1);
+                shared.1.post_news();
+            })
+        };
+        let ender = {
+            let shared = Arc::clone(&shared);
+            spawn(move || shared.1.end())
+        };
+        let (mailbox, slot) = &*shared;
+        let mut sum = 0;
+        while !slot.has_ended() {
+            if slot.take_news() {
+                sum += mailbox.take_all().into_iter().sum::<i32>();
+                continue;
+            }
+            slot.announce(interest::IN);
+            if !slot.is_signalled() {
+                slot.bell().wait();
+            }
+            slot.withdraw(interest::IN);
+        }
+        poster.join().unwrap();
+        ender.join().unwrap();
+        if slot.take_news() {
+            sum += mailbox.take_all().into_iter().sum::<i32>();
+        }
+        assert_eq!(sum, 1);
+        assert!(slot.has_ended() && slot.is_signalled() && !slot.take_news());
     });
 }
 

@@ -10,7 +10,7 @@
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use std::task::Waker;
 
-use crate::loom::{AtomicBool, AtomicU32, Mutex, heavy, light};
+use crate::loom::{AtomicU32, Mutex, heavy, light};
 
 /// What somebody waits for.
 pub mod interest {
@@ -25,6 +25,11 @@ pub mod interest {
     pub const TASK: u32 = 8;
 }
 
+/// There are commands in the mailbox: taken back when they are taken.
+const MAIL: u32 = 1;
+/// The socket's context has ended: for good, whoever has seen it.
+const ENDED: u32 = 2;
+
 /// What wakes the sleeping thread.
 pub trait Bell: Send + Sync {
     /// Makes the sleeper's wait return.
@@ -34,8 +39,8 @@ pub trait Bell: Send + Sync {
 /// One socket's wake slot.
 pub struct WakeSlot<B> {
     state: AtomicU32,
-    /// There are commands in the mailbox. Looked at on the hot path.
-    news: AtomicBool,
+    /// `MAIL` and `ENDED`. Looked at on the hot path.
+    signals: AtomicU32,
     tasks: Mutex<Tasks>,
     bell: B,
 }
@@ -51,7 +56,7 @@ impl<B: Bell> WakeSlot<B> {
     pub fn new(bell: B) -> Self {
         Self {
             state: AtomicU32::new(0),
-            news: AtomicBool::new(false),
+            signals: AtomicU32::new(0),
             tasks: Mutex::new(Tasks::default()),
             bell,
         }
@@ -95,20 +100,35 @@ impl<B: Bell> WakeSlot<B> {
         self.announce(interest::TASK);
     }
 
-    /// Whether there may be commands in the mailbox; one load.
+    /// Whether there may be commands in the mailbox, or the context has ended; one load.
     #[inline(always)]
-    pub fn has_news(&self) -> bool {
-        self.news.load(Relaxed)
+    pub fn is_signalled(&self) -> bool {
+        self.signals.load(Relaxed) != 0
     }
 
     /// Takes the mark set by [`post_news`](Self::post_news), before the mailbox is emptied.
     pub fn take_news(&self) -> bool {
-        self.news.load(Relaxed) && self.news.swap(false, AcqRel)
+        self.signals.load(Relaxed) & MAIL != 0 && self.signals.fetch_and(!MAIL, AcqRel) & MAIL != 0
     }
 
     /// There is something in the mailbox: wakes whoever waits, for whatever.
     pub fn post_news(&self) {
-        self.news.store(true, SeqCst);
+        self.signal(MAIL);
+    }
+
+    /// The context has ended: wakes whoever waits. No call takes this back, so that each later one sees it.
+    pub fn end(&self) {
+        self.signal(ENDED);
+    }
+
+    /// Whether [`end`](Self::end) was called.
+    #[inline]
+    pub fn has_ended(&self) -> bool {
+        self.signals.load(Relaxed) & ENDED != 0
+    }
+
+    fn signal(&self, signal: u32) {
+        self.signals.fetch_or(signal, SeqCst);
         self.notify(interest::IN | interest::OUT);
     }
 

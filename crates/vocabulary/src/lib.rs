@@ -16,6 +16,8 @@
 pub mod endpoint;
 pub mod error;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzz_entry;
 pub mod handshake;
 pub mod multicast;
 pub mod network;

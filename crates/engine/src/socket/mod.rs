@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
-use ferromq_os::{clock, thread};
+use ferromq_os::{clock, process, thread};
 use ferromq_pattern::{AnyPattern, Pattern};
 use ferromq_pipe::{Bell, PipeId, Pipes, Pool};
 use ferromq_vocabulary::{Code, SocketOptions, SocketType};
@@ -67,6 +67,8 @@ pub enum Wait {
 #[derive(Debug)]
 pub struct Socket {
     context: Arc<ContextShared>,
+    /// The process it belongs to: what is forked from that has copies of its descriptors.
+    born_at: u32,
     shared: Arc<SocketShared>,
     options: SocketOptions,
     pattern: AnyPattern,
@@ -229,6 +231,7 @@ impl Socket {
         pipes.may_refresh = looks_each_time(socket_type, &options);
         pattern.configure(&mut pipes, &options);
         Ok(Self {
+            born_at: context.born_at(),
             context,
             shared: Arc::new(shared),
             options,
@@ -328,13 +331,27 @@ impl Socket {
         Some(ShortWay { id, cover })
     }
 
-    /// Begins each call: the context may have ended, and there may be news.
+    /// Begins each call: the context may have ended, there may be news, and this process may be a fork of the
+    /// socket's.
     #[inline(always)]
     fn begin(&mut self) -> Result<(), Code> {
-        if self.shared.wake.has_news() {
+        if self.has_to_look() {
             return self.begin_with_news();
         }
         Ok(())
+    }
+
+    /// Whether a call may not just go on with what the queues hold.
+    #[inline(always)]
+    fn has_to_look(&self) -> bool {
+        self.shared.wake.is_signalled() | self.is_forked()
+    }
+
+    /// Whether this process is a fork of the one that made the socket: it has copies of the socket's descriptors, and
+    /// whatever it did to them it would do to those of its parent.
+    #[inline(always)]
+    fn is_forked(&self) -> bool {
+        self.born_at != process::fork_generation()
     }
 
     #[cold]
@@ -349,7 +366,7 @@ impl Socket {
         if self.shared.is_terminated() {
             return Err(Code::Terminated);
         }
-        if self.context.is_forked() {
+        if self.is_forked() {
             return Err(Code::Interrupted);
         }
         Ok(())
@@ -394,7 +411,7 @@ impl Socket {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
-        if self.context.is_forked() {
+        if self.is_forked() {
             return;
         }
         let linger =

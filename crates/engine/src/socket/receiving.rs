@@ -118,7 +118,7 @@ impl Socket {
     pub fn recv_into(&mut self, buffer: &mut [u8], wait: Wait) -> Result<(usize, bool), Code> {
         if let Some(id) = self.only_source
             && !self.receive_more
-            && !self.shared.wake.has_news()
+            && !self.has_to_look()
             && let Some(pipe) = self.pipes.get_mut(id)
             && let Some(len) = pipe.reader.take_plain_into(buffer)
         {

@@ -283,7 +283,7 @@ impl Socket {
         }
         self.shared.wake.announce(interest);
         self.check_alive()?;
-        let news = self.shared.wake.has_news();
+        let news = self.shared.wake.is_signalled();
         if news {
             self.take_news();
         }
@@ -385,6 +385,9 @@ impl Socket {
     /// Wakes all who wait for this socket, threads and tasks, to look again: for a caller that has
     /// taken in, or left behind, what they could use.
     pub fn wake_others(&self) {
+        if self.is_forked() {
+            return;
+        }
         let sleepers = &self.shared.sleepers;
         let mut state = sleepers
             .state
@@ -590,7 +593,7 @@ impl Socket {
         }
         self.shared.wake.announce(interest::OUT);
         let mut result = self.check_alive();
-        if result.is_ok() && !self.shared.wake.has_news() {
+        if result.is_ok() && !self.shared.wake.is_signalled() {
             let bell = self.shared.wake.bell();
             let mut fds = [
                 PollFd::new(stream.as_fd().as_raw_fd(), PollFd::OUT),

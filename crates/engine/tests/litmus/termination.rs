@@ -198,3 +198,55 @@ fn the_context_ends_when_the_last_socket_does() {
         assert!(ending.join().unwrap());
     });
 }
+
+/// Whatever call the end of the context falls into, none after it succeeds: not for a socket with room and input, nor
+/// for one whose pattern would refuse the call.
+#[test]
+fn the_end_is_for_good() {
+    let _turn = crate::common::turn();
+    for round in 0..300 {
+        let context = Context::new();
+        let mut dealer = socket(&context, SocketType::Dealer);
+        let bound = dealer.bind(crate::common::TCP).unwrap().to_owned();
+        let mut rep = socket(&context, SocketType::Rep);
+        rep.connect(&bound).unwrap();
+        let (began, begin) = mpsc::channel();
+        // Neither waits: each is somewhere in a call when the end comes.
+        let busy = [dealer, rep].map(|mut socket| {
+            let began = began.clone();
+            thread::spawn(move || {
+                began.send(()).unwrap();
+                loop {
+                    let sent = try_send(&mut socket, b"", Wait::No);
+                    let received = socket.recv_frame(Wait::No);
+                    if Err(Code::Terminated) == sent || received.is_err_and(is_end) {
+                        break;
+                    }
+                }
+                for _ in 0..3 {
+                    assert_eq!(try_send(&mut socket, b"", Wait::No), Err(Code::Terminated));
+                    assert!(socket.recv_frame(Wait::No).is_err_and(is_end));
+                    assert!(socket.recv_into(&mut [0; 8], Wait::No).is_err_and(is_end));
+                    assert!(socket.readiness().is_err_and(is_end));
+                    assert!(socket.set_option("LINGER", 0).is_err_and(is_end));
+                }
+            })
+        });
+        for _ in &busy {
+            begin.recv().unwrap();
+        }
+        // Not always at the same moment.
+        for _ in 0..round * 20 {
+            std::hint::spin_loop();
+        }
+        context.shutdown();
+        for thread in busy {
+            thread.join().unwrap();
+        }
+        assert!(context.terminate(Some(after(PLENTY))));
+    }
+}
+
+fn is_end(code: Code) -> bool {
+    code == Code::Terminated
+}

@@ -119,12 +119,51 @@ static void pending (void)
     CHECK (zmq_ctx_term (context) == 0);
 }
 
+/* Sends and receives until it is told of the end, in whichever call that is; every later one must tell of it, too. */
+static void *busy (void *socket)
+{
+    char byte;
+    for (;;) {
+        if (zmq_send (socket, "x", 1, ZMQ_DONTWAIT) == -1 && errno == ETERM)
+            break;
+        if (zmq_recv (socket, &byte, 1, ZMQ_DONTWAIT) == -1 && errno == ETERM)
+            break;
+    }
+    zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN | ZMQ_POLLOUT, 0};
+    for (int i = 0; i < 5; ++i) {
+        FAILS (zmq_send (socket, "x", 1, ZMQ_DONTWAIT), ETERM);
+        FAILS (zmq_recv (socket, &byte, 1, ZMQ_DONTWAIT), ETERM);
+        FAILS (zmq_poll (&item, 1, 0), ETERM);
+    }
+    CHECK (zmq_close (socket) == 0);
+    return NULL;
+}
+
+static void end_is_for_good (void)
+{
+    for (int round = 0; round < 300; ++round) {
+        pthread_t threads[2];
+        void *context = zmq_ctx_new ();
+        void *dealer = zmq_socket (context, ZMQ_DEALER), *rep = zmq_socket (context, ZMQ_REP);
+        SET_INT (dealer, ZMQ_LINGER, 0);
+        SET_INT (rep, ZMQ_LINGER, 0);
+        join_by (dealer, rep, "tcp://127.0.0.1:*");
+        CHECK (pthread_create (&threads[0], NULL, busy, dealer) == 0);
+        CHECK (pthread_create (&threads[1], NULL, busy, rep) == 0);
+        usleep (round % 10 * 100);
+        CHECK (zmq_ctx_shutdown (context) == 0);
+        CHECK (pthread_join (threads[0], NULL) == 0 && pthread_join (threads[1], NULL) == 0);
+        CHECK (zmq_ctx_term (context) == 0);
+    }
+}
+
 int main (void)
 {
     limit ();
     options ();
     no_threads ();
     end ();
+    end_is_for_good ();
     pending ();
     FAILS (zmq_ctx_term (NULL), EFAULT);
     FAILS (zmq_ctx_shutdown (NULL), EFAULT);

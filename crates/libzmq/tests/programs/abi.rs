@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::build::{here, ours};
+use crate::build::{here, ours, real_is_here};
 
 /// All names with a number that a header defines.
 fn constants(header: &Path) -> BTreeMap<String, String> {
@@ -46,7 +46,7 @@ fn constants(header: &Path) -> BTreeMap<String, String> {
 #[test]
 fn the_header_has_every_constant() {
     let real = Path::new("/usr/include/zmq.h");
-    if !real.exists() {
+    if !real_is_here() {
         return;
     }
     let ours = constants(&here().join("include/zmq.h"));

@@ -38,6 +38,11 @@ fn threads() {
 }
 
 #[test]
+fn item_51_a_child_touches_nothing_of_its_parent() {
+    run_ours("forks.c");
+}
+
+#[test]
 fn item_46_sockets_of_several_threads() {
     run_both_with_drafts("shared.c");
 }

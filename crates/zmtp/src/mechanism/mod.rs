@@ -244,6 +244,10 @@ impl Security {
 /// Randomness for one handshake: nothing here draws any itself. CURVE makes its short-term keys of
 /// it, so it must come from the system's source and never be used twice.
 #[derive(Clone)]
+#[cfg_attr(
+    not(feature = "curve"),
+    expect(dead_code, reason = "CURVE alone draws from it")
+)]
 pub struct Entropy(Zeroizing<[u8; ENTROPY_LEN]>);
 
 impl Entropy {

@@ -19,6 +19,10 @@ impl Frames {
     }
 
     /// Takes out what is held of a frame whose body has at least so many bytes.
+    #[cfg_attr(
+        not(feature = "curve"),
+        expect(dead_code, reason = "its records are large")
+    )]
     pub(crate) fn take_begun(&mut self, at_least: u64) -> Option<Begun> {
         let header = frame::decode(&self.held)?;
         if header.body_len < at_least {

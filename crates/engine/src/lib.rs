@@ -17,7 +17,6 @@ mod coding;
 mod command;
 mod connection;
 mod context;
-mod delivery;
 #[doc(hidden)]
 pub mod fuzz_entry;
 mod handshakes;

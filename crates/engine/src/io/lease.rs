@@ -6,11 +6,12 @@
 //! socket nobody has read from for a whole tick is read in the background, at once from then on,
 //! until the application reads again.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
-use ferromq_os::epoll::{BellSet, Events, Interest};
+use ferromq_os::epoll::{Events, Interest};
 use ferromq_pipe::interest;
 
 use super::thread::IoThread;
@@ -23,8 +24,6 @@ use crate::tuning::{LEASE_ELSEWHERE, LEASE_TICK};
 #[derive(Debug)]
 pub(crate) struct Leased {
     socket: Arc<SocketShared>,
-    /// What its connections are in: open as long as it is waited for here.
-    set: Arc<BellSet>,
     /// Reads the application had made at the last look.
     reads: u32,
     /// Looks that found it asleep on the descriptor.
@@ -42,18 +41,17 @@ pub(crate) struct Leased {
 impl IoThread {
     pub(super) fn take_lease(&mut self, socket: Arc<SocketShared>) {
         let id = socket.id;
-        let Some(set) = socket.set() else {
+        let Some(fd) = socket.epoll.as_pollable() else {
             return;
         };
-        let Some(fd) = set.set().as_pollable() else {
+        if socket.closed.load(SeqCst) {
             return;
-        };
+        }
         let wanted = Interest::READ | Interest::ONESHOT;
         if self.handle.epoll.add(fd, id, wanted).is_ok() {
             socket.lease.armed.store(true, SeqCst);
             let leased = Leased {
                 socket: Arc::clone(&socket),
-                set: Arc::clone(&set),
                 reads: socket.lease.reads.load(Relaxed),
                 asleep: 0,
                 elsewhere: 0,
@@ -67,7 +65,7 @@ impl IoThread {
 
     pub(super) fn drop_lease(&mut self, id: u64) {
         if let Some(leased) = self.leases.remove(&id)
-            && let Some(fd) = leased.set.set().as_pollable()
+            && let Some(fd) = leased.socket.epoll.as_pollable()
         {
             // It leaves the set when it is closed, at the latest.
             self.handle.epoll.delete(fd).ok();
@@ -206,12 +204,11 @@ impl IoThread {
         let Some(leased) = self.leases.get(&id) else {
             return;
         };
-        let (socket, set) = (Arc::clone(&leased.socket), Arc::clone(&leased.set));
-        let mut given = leased.given;
+        let (socket, mut given) = (Arc::clone(&leased.socket), leased.given);
         let received = given.is_some_and(|session| !self.waits_to_be_received(session));
         let mut events = Events::with_capacity(256);
-        if set
-            .set()
+        if socket
+            .epoll
             .wait(&mut events, Some(std::time::Duration::ZERO))
             .is_ok()
         {
@@ -280,7 +277,7 @@ impl IoThread {
         let socket = &leased.socket;
         socket.lease.watched.store(false, SeqCst);
         socket.lease.armed.store(true, SeqCst);
-        if let Some(fd) = leased.set.set().as_pollable()
+        if let Some(fd) = socket.epoll.as_pollable()
             && self
                 .handle
                 .epoll
@@ -312,10 +309,8 @@ fn set(socket: &SocketShared, wanted: Interest) {
         .home
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let (Some(io), Some(set)) = (home.as_ref(), socket.set())
-        && let Some(fd) = set.set().as_pollable()
-    {
+    if let (Some(io), Some(fd)) = (home.as_ref(), socket.epoll.as_pollable()) {
         // Not registered yet: the I/O thread will do it with the right interest.
-        io.epoll.modify(fd, socket.id, wanted).ok();
+        io.epoll.modify(fd.as_fd(), socket.id, wanted).ok();
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::command::News;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
 use crate::transport::inproc::Tie;
@@ -96,7 +97,7 @@ impl InprocLink {
         if self.tie.close()
             && let Some(peer) = self.tie.other(own)
         {
-            peer.tell_untied(&self.tie);
+            peer.tell(News::CheckTies);
         }
     }
 }

@@ -148,6 +148,9 @@ pub(crate) enum News {
     Writable { id: u64 },
     /// The pipe's connection has ended for good.
     Ended { id: u64 },
+    /// What was connected to will not be connected to again, and the endpoint is forgotten, or can still be disconnected
+    /// from, as in libzmq.
+    Stopped { id: u64, forgotten: bool },
     /// A peer in this process has closed, or its limits have changed.
     CheckTies,
 }
@@ -166,7 +169,7 @@ impl News {
             | Self::Readable { id }
             | Self::Writable { id }
             | Self::Ended { id } => *id == connection,
-            Self::AttachInproc { .. } | Self::CheckTies => false,
+            Self::AttachInproc { .. } | Self::Stopped { .. } | Self::CheckTies => false,
         }
     }
 }

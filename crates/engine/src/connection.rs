@@ -17,6 +17,7 @@ use ferromq_os::thread::yield_now;
 use ferromq_pipe::{Arming, Drain, Fill, Finished, Guard, SLICES, TryLock};
 
 use crate::coding::{self, Breach, Inlet, Outlet};
+use crate::delivery::Delivery;
 use crate::io::IoHandle;
 use crate::policy::{Dice, Policy};
 use crate::tuning::{ATTENDED_US, BATCH_BYTES, PONGS_MOST, VISIT_BYTES, batches_at_once};
@@ -34,6 +35,10 @@ pub(crate) struct Tx {
     control_sent: usize,
     /// What the peer speaks, if it is not ZMTP 3 in the clear.
     outlet: Option<Box<Outlet>>,
+    /// Nothing more will be sent.
+    given_up: bool,
+    /// There while somebody wants to know what is delivered.
+    delivery: Option<Box<Delivery>>,
 }
 
 /// A connection's way in, under its lock.
@@ -125,6 +130,14 @@ pub(crate) struct Connection {
     batch: AtomicU32,
 }
 
+/// The kernel has taken some bytes.
+#[inline]
+fn note_written(delivery: &mut Option<Box<Delivery>>, drain: &Drain, bytes: usize) {
+    if let Some(delivery) = delivery {
+        delivery.written(bytes, drain.taken());
+    }
+}
+
 impl Drop for Connection {
     /// The last one to let go counts what came after the end.
     fn drop(&mut self) {
@@ -154,6 +167,8 @@ impl Connection {
                 control: Vec::new(),
                 control_sent: 0,
                 outlet: None,
+                given_up: false,
+                delivery: None,
             }),
             rx: TryLock::new(Rx {
                 fill,
@@ -321,6 +336,7 @@ impl Connection {
                 Ok((sent, offered)) => {
                     tx.drain.accept(sent);
                     moved += sent;
+                    note_written(&mut tx.delivery, &tx.drain, sent);
                     if sent < offered {
                         return self.is_blocked();
                     }
@@ -348,8 +364,11 @@ impl Connection {
             let Some(outlet) = &mut tx.outlet else {
                 return Pumped::Drained;
             };
+            let before = outlet.rest().len();
             let written = self.write_encoded(outlet, stream, more);
+            let sent = before - outlet.rest().len();
             tx.drain.accept_encoded(outlet.take_accepted());
+            note_written(&mut tx.delivery, &tx.drain, sent);
             if let Err(error) = written {
                 return self.not_written(&error);
             }
@@ -530,8 +549,55 @@ impl Connection {
     pub(crate) fn give_up(&self) -> Finished {
         let mut tx = self.wait_tx();
         tx.stream = None;
-        self.undelivered.fetch_add(tx.drain.discard(), Relaxed);
+        tx.given_up = true;
+        self.discard(&mut tx);
         tx.drain.take_finished()
+    }
+
+    fn discard(&self, tx: &mut Tx) {
+        let lost = tx.drain.discard();
+        self.undelivered.fetch_add(lost, Relaxed);
+        if let Some(delivery) = &mut tx.delivery {
+            delivery.lose(lost);
+        }
+    }
+
+    /// The application has heard that the connection has ended for good: counts what it has sent in between.
+    pub(crate) fn settle(&self) {
+        let mut tx = self.wait_tx();
+        if tx.given_up {
+            self.discard(&mut tx);
+        }
+        let finished = tx.drain.take_finished();
+        drop(tx);
+        drop(finished);
+    }
+
+    /// From here on it is noted what is delivered.
+    pub(crate) fn watch_delivery(&self) {
+        let mut tx = self.wait_tx();
+        tx.delivery = Some(Box::new(Delivery::from(tx.drain.taken())));
+    }
+
+    /// This stream is done with: what the peer's kernel has not acknowledged is not known to be delivered.
+    pub(crate) fn doubt_unsent(&self, stream: &Stream) {
+        let mut tx = self.wait_tx();
+        if let Some(delivery) = &mut tx.delivery {
+            delivery.end_stream(stream.unsent().unwrap_or(usize::MAX));
+        }
+    }
+
+    /// How many messages have been delivered since this is noted, as far as is known.
+    pub(crate) fn delivered(&self) -> u64 {
+        let mut tx = self.wait_tx();
+        let tx = &mut *tx;
+        let Some(delivery) = &mut tx.delivery else {
+            return 0;
+        };
+        if let Some(stream) = &tx.stream {
+            delivery.end_stream(stream.unsent().unwrap_or(usize::MAX));
+        }
+        delivery.known()
     }
 
     /// Adds a message of this side's own to what has been read. Nothing half read may lie before

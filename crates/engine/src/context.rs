@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,7 +10,6 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ferromq_os::event_fd::EventFd;
-use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::{clock, fence, process, thread};
 use ferromq_pipe::Stock;
 use ferromq_vocabulary::{Code, ContextOptions, SocketType};
@@ -42,8 +40,8 @@ struct Life {
     /// Connections and listeners that I/O threads still have, by socket.
     sessions: HashMap<u64, Sessions>,
     terminated: bool,
-    /// Rung at each step towards the end, for who waits for it interruptibly.
-    end_bell: Option<Arc<EventFd>>,
+    /// Rung at each step towards the end, for those who wait for it on a descriptor.
+    end_bells: Vec<Weak<EventFd>>,
 }
 
 /// What I/O threads still have of a socket.
@@ -98,7 +96,7 @@ impl Context {
             sockets: HashMap::new(),
             sessions: HashMap::new(),
             terminated: false,
-            end_bell: None,
+            end_bells: Vec::new(),
         };
         Self {
             shared: Arc::new(ContextShared {
@@ -239,25 +237,20 @@ impl Context {
         true
     }
 
-    /// As [`terminate`](Self::terminate) without a deadline, but a signal ends the wait; it can be
-    /// called again.
+    /// Shuts down; answers with what becomes readable at each step towards the end. For a caller who waits for that, and
+    /// calls [`terminate`](Self::terminate) with a deadline that has come, before the wait and after it.
     ///
     /// # Errors
-    /// `Interrupted`.
-    pub fn terminate_interruptibly(&self) -> Result<(), Code> {
-        if self.shared.is_forked() {
-            return Ok(());
-        }
-        self.shutdown();
+    /// `TooManySockets` without descriptors.
+    pub fn end_bell(&self) -> Result<Arc<EventFd>, Code> {
         let bell = Arc::new(EventFd::new()?);
-        self.shared.life().end_bell = Some(Arc::clone(&bell));
-        // What ends between this look and the wait rings.
-        while !self.terminate(Some(Instant::now())) {
-            let mut fds = [PollFd::new(bell.as_fd().as_raw_fd(), PollFd::IN)];
-            poll(&mut fds, None)?;
-            bell.clear();
+        if !self.shared.is_forked() {
+            self.shutdown();
+            let mut life = self.shared.life();
+            life.end_bells.retain(|bell| bell.strong_count() > 0);
+            life.end_bells.push(Arc::downgrade(&bell));
         }
-        Ok(())
+        Ok(bell)
     }
 
     /// Whether the context was shut down.
@@ -356,7 +349,7 @@ impl ContextShared {
 
     fn tell_of_end(&self) {
         self.changed.notify_all();
-        if let Some(bell) = &self.life().end_bell {
+        for bell in self.life().end_bells.iter().filter_map(Weak::upgrade) {
             bell.signal();
         }
     }

@@ -17,6 +17,7 @@ mod coding;
 mod command;
 mod connection;
 mod context;
+mod delivery;
 #[doc(hidden)]
 pub mod fuzz_entry;
 mod handshakes;

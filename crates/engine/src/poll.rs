@@ -196,6 +196,6 @@ impl Socket {
     /// # Errors
     /// None at present.
     pub fn pollable_fd(&self) -> Result<RawFd, Code> {
-        Ok(self.shared().readiness_fd().as_raw_fd())
+        Ok(self.set().readable_fd().as_raw_fd())
     }
 }

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use ferromq_os::epoll::{Epoll, Interest};
-use ferromq_os::event_fd::EventFd;
+use ferromq_os::epoll::BellSet;
+use ferromq_os::stream::Stream;
 use ferromq_pipe::{Arming, Bell, Mailbox, WakeSlot};
 use ferromq_vocabulary::SocketType;
 use ferromq_zmtp::command;
@@ -26,29 +26,44 @@ use crate::monitor::Monitor;
 use crate::policy::Policy;
 use crate::socket::Sleepers;
 use crate::topics::Topics;
+use crate::transport::inproc::Tie;
 use crate::tuning::{COMMANDS_MOST, INPUT_LEAST, SUBSCRIPTIONS_MOST};
 
-/// Token of the wake descriptor in a socket's epoll.
+/// Token of the bell in a socket's set.
 pub(crate) const BELL: u64 = 0;
 
+/// What a socket's user waits for: its bell and, where the application reads, every connection. The descriptor goes when
+/// the socket is closed, whoever still knows of the socket, and nobody waits for it any more.
 #[derive(Debug)]
-pub(crate) struct EventBell(EventFd);
+pub(crate) struct Waitable(RwLock<Option<Arc<BellSet>>>);
 
-impl EventBell {
-    pub(crate) fn clear(&self) {
-        self.0.clear();
+impl Waitable {
+    /// The set, until the socket is closed.
+    pub(crate) fn set(&self) -> Option<Arc<BellSet>> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The socket is closed: whoever still waits is woken for good.
+    pub(crate) fn close(&self) {
+        let set = self
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(set) = set {
+            set.ring();
+        }
     }
 }
 
-impl AsFd for EventBell {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl Bell for EventBell {
+impl Bell for Waitable {
     fn ring(&self) {
-        self.0.signal();
+        if let Some(set) = &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            set.ring();
+        }
     }
 }
 
@@ -98,10 +113,8 @@ pub(crate) struct SocketShared {
     pub(crate) policy: Policy,
     /// Peers send and get plain bytes.
     raw: AtomicBool,
-    pub(crate) wake: WakeSlot<EventBell>,
+    pub(crate) wake: WakeSlot<Waitable>,
     pub(crate) news: Mailbox<News>,
-    /// The wake descriptor and, where the application reads, every connection.
-    pub(crate) epoll: Epoll,
     /// Whether connections are read by the application; else the I/O thread reads them.
     pub(crate) reads_itself: bool,
     pub(crate) lease: Lease,
@@ -132,23 +145,20 @@ impl SocketShared {
         policy: Policy,
         linger: i32,
     ) -> io::Result<Self> {
-        let event = EventFd::new()?;
-        let epoll = Epoll::new()?;
-        epoll.add(event.as_fd(), BELL, Interest::READ)?;
+        let set = BellSet::new(BELL)?;
         let reads_itself =
             // An XPUB that only sends must learn of subscriptions, too.
             socket_type.receives()
                 && !matches!(socket_type, SocketType::Xpub | SocketType::Stream)
                 && policy != Policy::IoOnly
-                && epoll.as_pollable().is_some();
+                && set.set().as_pollable().is_some();
         Ok(Self {
             id,
             socket_type,
             policy,
             raw: AtomicBool::new(socket_type == SocketType::Stream),
-            wake: WakeSlot::new(EventBell(event)),
+            wake: WakeSlot::new(Waitable(RwLock::new(Some(Arc::new(set))))),
             news: Mailbox::default(),
-            epoll,
             reads_itself,
             lease: Lease::default(),
             held: Held::default(),
@@ -168,11 +178,19 @@ impl SocketShared {
         })
     }
 
-    /// What becomes readable when something may have changed. Where a readiness set has no descriptor
-    /// the application never reads for itself, and hears of everything by the bell.
-    pub(crate) fn readiness_fd(&self) -> BorrowedFd<'_> {
-        let set = self.epoll.as_pollable();
-        set.unwrap_or_else(|| self.wake.bell().as_fd())
+    /// What its user waits for, until it is closed. Where a set has no descriptor the application never reads for
+    /// itself, and hears of everything by the bell.
+    pub(crate) fn set(&self) -> Option<Arc<BellSet>> {
+        self.wake.bell().set()
+    }
+
+    /// A connection is no longer to be waited for.
+    pub(crate) fn stop_waiting_for(&self, stream: &Stream) {
+        if self.reads_itself
+            && let Some(set) = self.set()
+        {
+            set.set().delete(stream.as_fd()).ok();
+        }
     }
 
     /// Whether peers send and get plain bytes: those of STREAM, and of ROUTER with `ROUTER_RAW`.
@@ -187,7 +205,13 @@ impl SocketShared {
 
     /// Puts news into the mailbox and wakes whoever waits.
     pub(crate) fn tell(&self, news: News) {
-        self.news.post(news);
+        if matches!(news, News::CheckTies) {
+            // One look is as good as many.
+            let same = |last: &News| matches!(last, News::CheckTies);
+            self.news.post_unless(news, same);
+        } else {
+            self.news.post(news);
+        }
         self.wake.post_news();
         if let Some(listener) = self.listener.get() {
             (listener.0)();
@@ -210,6 +234,19 @@ impl SocketShared {
             }
         }
         self.tell(News::Ended { id });
+    }
+
+    /// A peer of this process has closed. If this one has not heard of it yet, and has nothing of it to receive, it need
+    /// not.
+    pub(crate) fn tell_untied(&self, tie: &Arc<Tie>) {
+        let receives = self.socket_type.receives();
+        let unheard = self.news.retract(
+            |news| matches!(news, News::AttachInproc { pipe, tie: theirs } if Arc::ptr_eq(tie, theirs) && !(receives && pipe.reader.waiting() > 0)),
+            |news| matches!(news, News::AttachInproc { tie: theirs, .. } if Arc::ptr_eq(tie, theirs)),
+        );
+        if unheard.is_empty() {
+            self.tell(News::CheckTies);
+        }
     }
 
     /// Messages of this mean size that are read for an application that does not take them, where `mark` is the

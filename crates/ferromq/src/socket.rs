@@ -44,9 +44,9 @@ pub type AnySocket = Socket<Any>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CloseReport {
-    /// Messages that waited for peers at the call and have been handed to them since.
+    /// Messages that waited for peers at the call and have reached their side since: its system has acknowledged them.
     pub delivered: u64,
-    /// Messages that were given up.
+    /// Messages that were given up, or were on their way when the time was over: nobody knows how far.
     pub discarded: u64,
 }
 

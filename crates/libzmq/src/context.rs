@@ -2,15 +2,20 @@
 //! Contexts.
 
 use std::ffi::{c_int, c_void};
+use std::os::fd::AsRawFd;
 use std::ptr;
+use std::time::Instant;
 
 use ferromq_engine as engine;
+use ferromq_os::cancel::Shield;
+use ferromq_os::poll::PollFd;
 use ferromq_vocabulary::option::number;
 use ferromq_vocabulary::{Code, Value};
 
-use crate::boundary;
+use crate::boundary::{self, Step};
 use crate::errno::FAILED;
 use crate::handle::{self, Handled};
+use crate::sleep::{self, Many};
 
 /// A context behind its handle.
 pub(crate) struct Context(engine::Context);
@@ -38,13 +43,38 @@ pub extern "C" fn zmq_ctx_new() -> *mut c_void {
 
 /// Ends a context: waits until its sockets are closed and have delivered what they linger for.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
-    boundary::answer(|| {
-        of(context)?.terminate_interruptibly()?;
+pub extern "C-unwind" fn zmq_ctx_term(context: *mut c_void) -> c_int {
+    boundary::call_in_steps(
+        FAILED,
+        || {
+            let _shield = Shield::raise();
+            go_on_ending(context)
+        },
+        || {
+            sleep::take_many()?.slept?;
+            go_on_ending(context)
+        },
+    )
+}
+
+/// Ends a context, or sleeps until there is a step to go on with.
+fn go_on_ending(context: *mut c_void) -> Result<Step<c_int>, Code> {
+    let engine = of(context)?;
+    // What ends between the look and the sleep rings.
+    let bell = engine.end_bell();
+    // Without a descriptor to wait for there is another way, on which no signal ends the wait.
+    let limit = bell.is_ok().then(Instant::now);
+    if engine.terminate(limit) {
         // Another thread may have ended it at the same time.
         drop(handle::remove::<Context>(context));
-        Ok(())
-    })
+        return Ok(Step::Done(0));
+    }
+    let bell = bell?;
+    let mut many = Many::new(None, None);
+    many.fds.push(PollFd::new(bell.as_raw_fd(), PollFd::IN));
+    many.keep(bell);
+    sleep::leave_many(many)?;
+    Ok(Step::Sleep)
 }
 
 /// Makes all calls on the context's sockets return ETERM.

@@ -2,9 +2,9 @@
 //! Names of old, and vectors of parts.
 
 use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
 use std::ptr;
 
-use ferromq_engine::Outgoing;
 use ferromq_message::Message;
 use ferromq_vocabulary::Code;
 
@@ -12,8 +12,9 @@ use crate::boundary;
 use crate::context::{zmq_ctx_new, zmq_ctx_set, zmq_ctx_term};
 use crate::errno::{self, FAILED};
 use crate::handle;
-use crate::recv::{receive_message, zmq_msg_recv};
-use crate::send::{SNDMORE, count, send, slice, zmq_msg_send};
+use crate::message::zmq_msg_close;
+use crate::recv::zmq_msg_recv;
+use crate::send::{self, SNDMORE, zmq_msg_send, zmq_send};
 use crate::socket::Socket;
 
 const IO_THREADS: c_int = 1;
@@ -34,13 +35,13 @@ pub extern "C" fn zmq_init(io_threads: c_int) -> *mut c_void {
 
 /// The same as `zmq_ctx_term`.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_term(context: *mut c_void) -> c_int {
+pub extern "C-unwind" fn zmq_term(context: *mut c_void) -> c_int {
     zmq_ctx_term(context)
 }
 
 /// The same as `zmq_ctx_term`.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_ctx_destroy(context: *mut c_void) -> c_int {
+pub extern "C-unwind" fn zmq_ctx_destroy(context: *mut c_void) -> c_int {
     zmq_ctx_term(context)
 }
 
@@ -48,7 +49,7 @@ pub extern "C" fn zmq_ctx_destroy(context: *mut c_void) -> c_int {
 ///
 /// `message` leads to a message.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_sendmsg(
+pub unsafe extern "C-unwind" fn zmq_sendmsg(
     socket: *mut c_void,
     message: *mut Message,
     flags: c_int,
@@ -61,7 +62,7 @@ pub unsafe extern "C" fn zmq_sendmsg(
 ///
 /// `message` leads to a message.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_recvmsg(
+pub unsafe extern "C-unwind" fn zmq_recvmsg(
     socket: *mut c_void,
     message: *mut Message,
     flags: c_int,
@@ -74,31 +75,32 @@ pub unsafe extern "C" fn zmq_recvmsg(
 ///
 /// `parts` leads to `number` vectors, each to its bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_sendiov(
+pub unsafe extern "C-unwind" fn zmq_sendiov(
     socket: *mut c_void,
     parts: *mut libc::iovec,
     number: usize,
     flags: c_int,
 ) -> c_int {
-    boundary::call(FAILED, || {
+    let checked = boundary::answer(|| {
         handle::hold::<Socket>(socket)?.release();
         if number == 0 || parts.is_null() {
             return Err(Code::Invalid);
         }
-        // SAFETY: as the caller promises.
-        let parts = unsafe { std::slice::from_raw_parts(parts, number) };
-        let mut sent = 0;
-        for (index, part) in parts.iter().enumerate() {
-            // SAFETY: as the caller promises.
-            let bytes = unsafe { slice(part.iov_base, part.iov_len) }?;
-            let last = index + 1 == number;
-            let flags = if last { flags & !SNDMORE } else { flags };
-            let held = handle::hold::<Socket>(socket)?;
-            send(held, socket, &mut Outgoing::Bytes(bytes), flags)?;
-            sent = count(bytes.len());
+        Ok(())
+    });
+    let mut sent = checked;
+    for index in 0..number {
+        if sent == FAILED {
+            break;
         }
-        Ok(sent)
-    })
+        // SAFETY: as the caller promises.
+        let part = unsafe { parts.add(index).read() };
+        let last = index + 1 == number;
+        let flags = if last { flags & !SNDMORE } else { flags };
+        // SAFETY: as the caller promises.
+        sent = unsafe { zmq_send(socket, part.iov_base, part.iov_len, flags) };
+    }
+    sent
 }
 
 /// Receives the parts of a message, up to `*number`, into memory that the caller frees; returns how
@@ -106,13 +108,14 @@ pub unsafe extern "C" fn zmq_sendiov(
 ///
 /// `parts` leads to room for `*number` vectors.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_recviov(
+pub unsafe extern "C-unwind" fn zmq_recviov(
     socket: *mut c_void,
     parts: *mut libc::iovec,
     number: *mut usize,
     flags: c_int,
 ) -> c_int {
-    boundary::call(FAILED, || {
+    let mut most = 0;
+    let checked = boundary::answer(|| {
         handle::hold::<Socket>(socket)?.release();
         // SAFETY: null or the caller's.
         let Some(number) = (unsafe { number.as_mut() }) else {
@@ -121,18 +124,40 @@ pub unsafe extern "C" fn zmq_recviov(
         if *number == 0 || parts.is_null() {
             return Err(Code::Invalid);
         }
-        let most = std::mem::replace(number, 0);
-        let mut more = true;
-        while *number < most && more {
-            let message = receive_message(handle::hold::<Socket>(socket)?, socket, flags)?;
-            more = message.more();
-            let part = copy_out(&message)?;
-            // SAFETY: the caller has room for so many.
-            unsafe { parts.add(*number).write(part) };
-            *number += 1;
+        most = std::mem::replace(number, 0);
+        Ok(())
+    });
+    if checked == FAILED {
+        return FAILED;
+    }
+    let mut more = true;
+    let mut count = 0;
+    while count < most && more {
+        // Nothing that is to be dropped: the thread may be cancelled while it waits.
+        let mut place = MaybeUninit::new(Message::new());
+        let message = place.as_mut_ptr();
+        // SAFETY: a message.
+        if unsafe { zmq_msg_recv(message, socket, flags) } == FAILED {
+            return FAILED;
         }
-        Ok(count(*number))
-    })
+        let copied = boundary::answer(|| {
+            // SAFETY: a message.
+            let message = unsafe { &*message };
+            more = message.more();
+            // SAFETY: the caller has room for so many.
+            unsafe { parts.add(count).write(copy_out(message)?) };
+            Ok(())
+        });
+        // SAFETY: a message, and not used any more.
+        unsafe { zmq_msg_close(message) };
+        if copied == FAILED {
+            return FAILED;
+        }
+        count += 1;
+        // SAFETY: the caller's, as was checked.
+        unsafe { number.write(count) };
+    }
+    send::count(count)
 }
 
 /// The bytes of a message in memory from `malloc`.

@@ -5,7 +5,7 @@
 //!
 //! * [`errno`]: codes to `errno`, texts
 //! * [`handle`]: what a `void *` of the interface stands for, and how a stale one is told
-//! * [`boundary`]: a panic never crosses into C
+//! * [`boundary`]: a panic never crosses into C; `sleep`: where calls sleep, and may be cancelled
 //! * [`context`], [`message`], [`socket`], [`option`], [`send`], [`recv`], [`poll`], [`legacy`], ...
 //!
 //! Arguments are checked as far as C allows; a pointer to memory that is not there cannot be.
@@ -33,6 +33,7 @@ pub mod poller;
 pub mod proxy;
 pub mod recv;
 pub mod send;
+mod sleep;
 pub mod socket;
 pub mod stopwatch;
 pub mod thread;

@@ -70,7 +70,7 @@ pub unsafe extern "C" fn zmq_msg_init(message: *mut Message) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_init_size(message: *mut Message, size: usize) -> c_int {
     // SAFETY: as the caller promises.
-    boundary::answer(|| unsafe { place(message, unwritten(size)) })
+    boundary::answer_at_once(|| unsafe { place(message, unwritten(size)) })
 }
 
 /// A message whose bytes the application is going to write.
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn zmq_msg_init_data(
     free: Option<FreeFn>,
     hint: *mut c_void,
 ) -> c_int {
-    boundary::answer(|| {
+    boundary::answer_at_once(|| {
         if message.is_null() || data.is_null() && size > 0 {
             return Err(Code::Fault);
         }
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn zmq_msg_init_buffer(
     bytes: *const c_void,
     size: usize,
 ) -> c_int {
-    boundary::answer(|| {
+    boundary::answer_at_once(|| {
         // SAFETY: as the caller promises.
         let bytes = unsafe { slice(bytes, size) }?;
         // SAFETY: as the caller promises.
@@ -132,57 +132,72 @@ pub unsafe extern "C" fn zmq_msg_init_buffer(
 ///
 /// `message` leads to a message.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_msg_close(message: *mut Message) -> c_int {
-    boundary::answer(|| {
-        // SAFETY: as the caller promises.
-        let message = ptr::from_mut(unsafe { live(message) }?);
-        // SAFETY: live; what is left behind below is closed.
-        let taken = unsafe { message.read() };
-        // SAFETY: the same place.
-        unsafe {
-            message
-                .cast::<MaybeUninit<Message>>()
-                .write(MaybeUninit::zeroed());
-        };
-        drop(taken);
-        Ok(())
-    })
+pub unsafe extern "C-unwind" fn zmq_msg_close(message: *mut Message) -> c_int {
+    // Nothing here can panic, nor has anything to clean up: the owner of the bytes, who is called, may unwind.
+    // SAFETY: as the caller promises.
+    if unsafe { live(message) }.is_err() {
+        return errno::fail(Code::Fault);
+    }
+    // SAFETY: live; what is left behind below is closed.
+    let mut taken = MaybeUninit::new(unsafe { message.read() });
+    // SAFETY: the same place.
+    unsafe {
+        message
+            .cast::<MaybeUninit<Message>>()
+            .write(MaybeUninit::zeroed());
+    };
+    // SAFETY: live, and dropped once.
+    unsafe { taken.assume_init_drop() };
+    0
 }
 
 /// Moves a message; the source is empty afterwards.
 ///
 /// Both lead to messages.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_msg_move(target: *mut Message, source: *mut Message) -> c_int {
-    boundary::answer(|| {
-        // SAFETY: as the caller promises.
-        unsafe { both(target, source) }?;
-        if !ptr::eq(target, source) {
-            // SAFETY: live.
-            let message = std::mem::take(unsafe { &mut *source });
-            // SAFETY: live, and another one.
-            unsafe { *target = message };
-        }
-        Ok(())
-    })
+pub unsafe extern "C-unwind" fn zmq_msg_move(target: *mut Message, source: *mut Message) -> c_int {
+    // SAFETY: as the caller promises.
+    if unsafe { both(target, source) }.is_err() {
+        return errno::fail(Code::Fault);
+    }
+    if !ptr::eq(target, source) {
+        // SAFETY: live.
+        let message = std::mem::take(unsafe { &mut *source });
+        // SAFETY: live, and another one.
+        unsafe { replace(target, message) };
+    }
+    0
+}
+
+/// Puts a message in the place of another one, whose owner, who is called for that, may unwind.
+///
+/// # Safety
+/// `target` leads to a live message.
+pub(crate) unsafe fn replace(target: *mut Message, message: Message) {
+    // SAFETY: live, and written over at once.
+    let mut before = MaybeUninit::new(unsafe { target.read() });
+    // SAFETY: as the caller promises.
+    unsafe { target.write(message) };
+    // SAFETY: live, and dropped once.
+    unsafe { before.assume_init_drop() };
 }
 
 /// Copies a message; large ones share their bytes.
 ///
 /// Both lead to messages.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_msg_copy(target: *mut Message, source: *mut Message) -> c_int {
-    boundary::answer(|| {
-        // SAFETY: as the caller promises.
-        unsafe { both(target, source) }?;
-        if !ptr::eq(target, source) {
-            // SAFETY: live.
-            let message = unsafe { &*source }.clone();
-            // SAFETY: live, and another one.
-            unsafe { *target = message };
-        }
-        Ok(())
-    })
+pub unsafe extern "C-unwind" fn zmq_msg_copy(target: *mut Message, source: *mut Message) -> c_int {
+    // SAFETY: as the caller promises.
+    if unsafe { both(target, source) }.is_err() {
+        return errno::fail(Code::Fault);
+    }
+    if !ptr::eq(target, source) {
+        // SAFETY: live.
+        let message = unsafe { &*source }.clone();
+        // SAFETY: live, and another one.
+        unsafe { replace(target, message) };
+    }
+    0
 }
 
 /// Whether two messages are live.

@@ -50,7 +50,33 @@ impl Outlet {
             .failure
             .as_ref()
             .is_some_and(|failure| failure.error == HandshakeError::RefusedByPeer { status: None });
-        if !own && !silent && event.event.number() & self.events != 0 {
+        if own || silent {
+            return;
+        }
+        if let Event::BindFailed { errno } = event.event {
+            return self.report_bind_failed(event, errno);
+        }
+        self.post_wanted(event);
+    }
+
+    /// As libzmq tells it: the listener that could not be is closed, under no name over tcp, and the address stands
+    /// without its scheme, which bindings put in front themselves.
+    fn report_bind_failed(&self, event: &MonitorEvent, errno: i32) {
+        let (scheme, address) = event.local.split_once("://").unwrap_or_default();
+        let had_listener = match scheme {
+            "tcp" => !matches!(errno, libc::ENODEV | libc::EINVAL),
+            "ipc" => errno != libc::ENAMETOOLONG,
+            _ => false,
+        };
+        if had_listener {
+            let name = if scheme == "tcp" { "" } else { &event.local };
+            self.post_wanted(&MonitorEvent::new(Event::Closed { fd: -1 }, name, ""));
+        }
+        self.post_wanted(&MonitorEvent::new(event.event, address, ""));
+    }
+
+    fn post_wanted(&self, event: &MonitorEvent) {
+        if event.event.number() & self.events != 0 {
             self.post(self.encode(event));
         }
     }
@@ -234,7 +260,8 @@ pub extern "C" fn zmq_socket_monitor_pipes_stats(socket: *mut c_void) -> c_int {
                 .filter(|outlet| outlet.events & PIPES_STATS != 0)
                 .cloned()
                 .ok_or(Code::Invalid)?;
-            let peers = body.engine.statistics();
+            // As in libzmq: whoever has come since the last call is not known yet.
+            let peers = body.engine.known_statistics();
             if peers.is_empty() {
                 return Err(Code::Again);
             }

@@ -3,17 +3,19 @@
 
 use std::ffi::{c_int, c_long, c_short, c_void};
 use std::io;
+use std::ptr;
 use std::time::{Duration, Instant};
 
-use ferromq_engine::Ticket;
+use ferromq_os::cancel::Shield;
 use ferromq_os::poll::{PollFd, poll_masked};
 use ferromq_os::signal::{RawSignalSet, SignalSet};
 use ferromq_vocabulary::Code;
 
-use crate::boundary;
+use crate::boundary::{self, Step};
 use crate::errno::FAILED;
 use crate::handle;
 use crate::send;
+use crate::sleep::{self, Many, Waiting};
 use crate::socket::{self, Socket};
 
 /// What can be waited for.
@@ -45,32 +47,40 @@ pub struct PollItem {
 ///
 /// `items` leads to `count` items.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_poll(items: *mut PollItem, count: c_int, timeout: c_long) -> c_int {
-    boundary::call(FAILED, || {
-        // SAFETY: as the caller promises.
-        let items = unsafe { items_of(items, count) }?;
-        Ok(send::count(wait(items, deadline(timeout), None)?))
-    })
+pub unsafe extern "C-unwind" fn zmq_poll(
+    items: *mut PollItem,
+    count: c_int,
+    timeout: c_long,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { zmq_ppoll(items, count, timeout, ptr::null()) }
 }
 
 /// As `zmq_poll`, with other signals blocked while it waits.
 ///
 /// `items` leads to `count` items, `mask` to a `sigset_t`, or it is null.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_ppoll(
+pub unsafe extern "C-unwind" fn zmq_ppoll(
     items: *mut PollItem,
     count: c_int,
     timeout: c_long,
     mask: *const c_void,
 ) -> c_int {
-    boundary::call(FAILED, || {
-        // SAFETY: as the caller promises.
-        let items = unsafe { items_of(items, count) }?;
-        // SAFETY: null or as the caller promises.
-        let mask = unsafe { mask.cast::<RawSignalSet>().as_ref() };
-        let mask = mask.map(|mask| SignalSet::from_raw(*mask));
-        Ok(send::count(wait(items, deadline(timeout), mask.as_ref())?))
-    })
+    // SAFETY: as the caller promises.
+    let items = || unsafe { items_of(items, count) };
+    let mut until = None;
+    boundary::call_in_steps(
+        FAILED,
+        || {
+            let _shield = Shield::raise();
+            until = deadline(timeout);
+            // SAFETY: null or as the caller promises.
+            let mask = unsafe { mask.cast::<RawSignalSet>().as_ref() };
+            let mask = mask.map(|mask| SignalSet::from_raw(*mask));
+            Ok(begin(items()?, until, mask)?.map(send::count))
+        },
+        || Ok(go_on(items()?)?.map(send::count)),
+    )
 }
 
 /// # Safety
@@ -93,25 +103,51 @@ pub(crate) fn deadline(milliseconds: c_long) -> Option<Instant> {
     Instant::now().checked_add(Duration::from_millis(limit))
 }
 
-/// Waits until one of the items is ready; returns how many are, 0 when the deadline has come. The
-/// first look never sleeps. With a mask exactly these signals are blocked while it sleeps.
-pub(crate) fn wait(
+/// Begins to wait until one of the items is ready: how many are, 0 when the deadline has come, or a sleep to come
+/// before [`go_on`]. The first look never sleeps. With a mask exactly these signals are blocked while it sleeps.
+pub(crate) fn begin(
     items: &mut [PollItem],
     deadline: Option<Instant>,
-    mask: Option<&SignalSet>,
-) -> Result<usize, Code> {
+    mask: Option<SignalSet>,
+) -> Result<Step<usize>, Code> {
     look_at_descriptors(items)?;
+    look(items, deadline, mask)
+}
+
+/// Goes on after a sleep.
+pub(crate) fn go_on(items: &mut [PollItem]) -> Result<Step<usize>, Code> {
+    let mut many = sleep::take_many()?;
+    for (item, fd) in items.iter_mut().zip(&many.fds) {
+        if item.socket.is_null() {
+            item.revents = from_system(fd.revents);
+        } else if fd.revents != 0 {
+            socket::with(item.socket, |engine| {
+                engine.drain_readiness();
+                Ok(())
+            })?;
+        }
+    }
+    many.end();
+    many.slept?;
+    look(items, many.deadline, many.mask)
+}
+
+fn look(
+    items: &mut [PollItem],
+    deadline: Option<Instant>,
+    mask: Option<SignalSet>,
+) -> Result<Step<usize>, Code> {
     loop {
         let ready = look_at_sockets(items)?;
         if ready > 0 || deadline.is_some_and(|at| at <= Instant::now()) {
-            return Ok(ready);
+            return Ok(Step::Done(ready));
         }
-        let mut sleepers = Sleepers::default();
-        if sleepers.announce(items)? {
-            sleepers.sleep(items, deadline, mask)?;
-        } else {
-            look_at_descriptors(items)?;
+        let mut many = Many::new(deadline, mask);
+        if announce(&mut many, items)? {
+            sleep::leave_many(many)?;
+            return Ok(Step::Sleep);
         }
+        look_at_descriptors(items)?;
     }
 }
 
@@ -151,88 +187,35 @@ fn found(socket: *mut c_void) -> Result<c_short, Code> {
     Ok(readable | writable)
 }
 
-/// The waits that have been announced to sockets; taken back when dropped.
-#[derive(Default)]
-struct Sleepers {
-    tickets: Vec<(Waiting, Ticket)>,
-    fds: Vec<PollFd>,
-}
-
-struct Waiting {
-    socket: *mut c_void,
-    readers: u32,
-    writers: u32,
-}
-
-impl Sleepers {
-    /// Announces the wait to every socket; false if one has something after all.
-    fn announce(&mut self, items: &[PollItem]) -> Result<bool, Code> {
-        for item in items {
-            if item.socket.is_null() {
-                self.fds.push(PollFd::new(item.fd, to_system(item.events)));
-                continue;
-            }
-            let input = item.events & event::IN != 0;
-            let room = item.events & event::OUT != 0;
-            let waiting = Waiting {
-                socket: item.socket,
-                readers: input.into(),
-                writers: room.into(),
+/// Announces the wait to every socket; false if one has something after all.
+fn announce(many: &mut Many, items: &[PollItem]) -> Result<bool, Code> {
+    for item in items {
+        if item.socket.is_null() {
+            many.fds.push(PollFd::new(item.fd, to_system(item.events)));
+            continue;
+        }
+        let input = item.events & event::IN != 0;
+        let room = item.events & event::OUT != 0;
+        let prepared = handle::with(item.socket, |body: &mut Socket| {
+            let prepared = body.engine.prepare(input, room)?;
+            body.look_for_others();
+            let Some(ticket) = prepared else {
+                return Ok(None);
             };
-            let prepared = handle::with(item.socket, |body: &mut Socket| {
-                let prepared = body.engine.prepare(input, room)?;
-                body.look_for_others();
-                let Some(ticket) = prepared else {
-                    return Ok(None);
-                };
-                let fd = body.engine.pollable_fd()?;
-                body.readers += waiting.readers;
-                body.writers += waiting.writers;
-                Ok(Some((ticket, fd)))
-            })?;
-            let Some((ticket, fd)) = prepared else {
-                return Ok(false);
-            };
-            self.fds.push(PollFd::new(fd, PollFd::IN));
-            self.tickets.push((waiting, ticket));
-        }
-        Ok(true)
+            let fd = body.engine.pollable_fd()?;
+            Ok(Some((
+                Waiting::begin(body, item.socket, input, room),
+                ticket,
+                fd,
+            )))
+        })?;
+        let Some((waiting, ticket, fd)) = prepared else {
+            return Ok(false);
+        };
+        many.fds.push(PollFd::new(fd, PollFd::IN));
+        many.add(waiting, ticket);
     }
-
-    fn sleep(
-        &mut self,
-        items: &mut [PollItem],
-        deadline: Option<Instant>,
-        mask: Option<&SignalSet>,
-    ) -> Result<(), Code> {
-        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let slept = poll_masked(&mut self.fds, timeout, mask);
-        for (item, fd) in items.iter_mut().zip(&self.fds) {
-            if item.socket.is_null() {
-                item.revents = from_system(fd.revents);
-            } else if fd.revents != 0 {
-                socket::with(item.socket, |engine| {
-                    engine.drain_readiness();
-                    Ok(())
-                })?;
-            }
-        }
-        slept.map(|_ready| ()).map_err(|error| code(&error))
-    }
-}
-
-impl Drop for Sleepers {
-    fn drop(&mut self) {
-        for (waiting, ticket) in self.tickets.drain(..) {
-            drop(ticket);
-            // Whoever has closed it meanwhile has forgotten us.
-            let _closed = handle::with(waiting.socket, |body: &mut Socket| {
-                body.readers -= waiting.readers;
-                body.writers -= waiting.writers;
-                Ok(())
-            });
-        }
-    }
+    Ok(true)
 }
 
 /// What to ask the system for.

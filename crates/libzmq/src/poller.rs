@@ -7,9 +7,10 @@ use std::ptr;
 use std::thread::sleep;
 use std::time::Duration;
 
+use ferromq_os::cancel::Shield;
 use ferromq_vocabulary::Code;
 
-use crate::boundary;
+use crate::boundary::{self, Step};
 use crate::errno::{self, FAILED};
 use crate::handle::{self, Handled};
 use crate::poll::{self, PollItem, event};
@@ -218,7 +219,7 @@ pub extern "C" fn zmq_poller_remove_fd(poller: *mut c_void, fd: c_int) -> c_int 
 
 /// Waits for one event; 0 when there is one, -1 with EAGAIN when the time is over.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_poller_wait(
+pub unsafe extern "C-unwind" fn zmq_poller_wait(
     poller: *mut c_void,
     found: *mut PollerEvent,
     timeout: c_long,
@@ -237,38 +238,75 @@ pub unsafe extern "C" fn zmq_poller_wait(
 
 /// Waits for up to `count` events; returns how many there are, -1 with EAGAIN when the time is over.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_poller_wait_all(
+pub unsafe extern "C-unwind" fn zmq_poller_wait_all(
     poller: *mut c_void,
     found: *mut PollerEvent,
     count: c_int,
     timeout: c_long,
 ) -> c_int {
-    boundary::call(FAILED, || {
-        let entries = handle::with(poller, |poller: &mut Poller| Ok(poller.entries.clone()))?;
-        if found.is_null() {
-            return Err(Code::Fault);
-        }
-        let count = usize::try_from(count).map_err(|_negative| Code::Invalid)?;
-        // SAFETY: as the caller promises.
-        let found = unsafe { std::slice::from_raw_parts_mut(found, count) };
-        if entries.iter().all(|entry| entry.events == 0) {
-            return Err(nothing_to_wait_for(timeout));
-        }
-        let mut items: Vec<_> = entries.iter().map(item).collect();
-        let ready = poll::wait(&mut items, poll::deadline(timeout), None)?;
-        let events = entries.iter().zip(&items);
-        let mut events = events.filter(|(_, item)| item.revents != 0);
-        for place in found.iter_mut() {
-            *place = events.next().map_or(NOTHING, |(entry, item)| PollerEvent {
-                events: item.revents,
-                ..*entry
-            });
-        }
-        if ready == 0 {
-            return Err(Code::Again);
-        }
-        Ok(c_int::try_from(ready.min(count)).unwrap_or(c_int::MAX))
-    })
+    boundary::call_in_steps(
+        FAILED,
+        || {
+            let _shield = Shield::raise();
+            let entries = entries_of(poller)?;
+            if found.is_null() {
+                return Err(Code::Fault);
+            }
+            // SAFETY: as the caller promises.
+            let found = unsafe { places(found, count) }?;
+            if entries.iter().all(|entry| entry.events == 0) {
+                return Err(nothing_to_wait_for(timeout));
+            }
+            let mut items: Vec<_> = entries.iter().map(item).collect();
+            let step = poll::begin(&mut items, poll::deadline(timeout), None)?;
+            tell(step, &entries, &items, found)
+        },
+        || {
+            let entries = entries_of(poller)?;
+            let mut items: Vec<_> = entries.iter().map(item).collect();
+            let step = poll::go_on(&mut items)?;
+            // SAFETY: as the caller promises.
+            let found = unsafe { places(found, count) }?;
+            tell(step, &entries, &items, found)
+        },
+    )
+}
+
+fn entries_of(poller: *mut c_void) -> Result<Vec<PollerEvent>, Code> {
+    handle::with(poller, |poller: &mut Poller| Ok(poller.entries.clone()))
+}
+
+/// # Safety
+/// `found` leads to room for `count` events that nobody else uses while the result is used.
+unsafe fn places<'a>(found: *mut PollerEvent, count: c_int) -> Result<&'a mut [PollerEvent], Code> {
+    let count = usize::try_from(count).map_err(|_negative| Code::Invalid)?;
+    // SAFETY: as the caller promises.
+    Ok(unsafe { std::slice::from_raw_parts_mut(found, count) })
+}
+
+/// Tells what has been found, if anything has.
+fn tell(
+    step: Step<usize>,
+    entries: &[PollerEvent],
+    items: &[PollItem],
+    found: &mut [PollerEvent],
+) -> Result<Step<c_int>, Code> {
+    let Step::Done(ready) = step else {
+        return Ok(Step::Sleep);
+    };
+    let events = entries.iter().zip(items);
+    let mut events = events.filter(|(_, item)| item.revents != 0);
+    for place in found.iter_mut() {
+        *place = events.next().map_or(NOTHING, |(entry, item)| PollerEvent {
+            events: item.revents,
+            ..*entry
+        });
+    }
+    if ready == 0 {
+        return Err(Code::Again);
+    }
+    let ready = c_int::try_from(ready.min(found.len()));
+    Ok(Step::Done(ready.unwrap_or(c_int::MAX)))
 }
 
 fn item(entry: &PollerEvent) -> PollItem {
@@ -294,7 +332,7 @@ fn nothing_to_wait_for(timeout: c_long) -> Code {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_poller_fd(poller: *mut c_void, fd: *mut c_int) -> c_int {
     boundary::answer(|| {
-        let entries = handle::with(poller, |poller: &mut Poller| Ok(poller.entries.clone()))?;
+        let entries = entries_of(poller)?;
         if fd.is_null() {
             return Err(Code::Fault);
         }

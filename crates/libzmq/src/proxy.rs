@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Proxies: messages pass between two sockets, steered by a third.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_short, c_void};
 
 use ferromq_message::Message;
+use ferromq_os::cancel::Shield;
 use ferromq_vocabulary::{Code, SocketType};
 
-use crate::boundary;
+use crate::boundary::{self, Step};
 use crate::errno::FAILED;
 use crate::handle;
 use crate::poll::{self, PollItem, event};
 use crate::recv::receive_message;
-use crate::send::{DONTWAIT, SNDMORE, send_message};
+use crate::send::{SNDMORE, send_message};
 use crate::socket::{self, Socket};
 
 /// Messages passed on in one direction before the other has its turn.
 const BURST: usize = 1000;
 
 /// One side of a proxy and what has gone through it, in parts and bytes.
+#[derive(Clone, Copy)]
 struct Side {
     socket: *mut c_void,
     received: [u64; 2],
@@ -26,7 +29,7 @@ struct Side {
 
 /// Passes messages between two sockets until the context ends; a copy of each goes to `capture`.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_proxy(
+pub extern "C-unwind" fn zmq_proxy(
     frontend: *mut c_void,
     backend: *mut c_void,
     capture: *mut c_void,
@@ -36,52 +39,69 @@ pub extern "C" fn zmq_proxy(
 
 /// The same; `control` receives PAUSE, RESUME, TERMINATE and STATISTICS.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_proxy_steerable(
+pub extern "C-unwind" fn zmq_proxy_steerable(
     frontend: *mut c_void,
     backend: *mut c_void,
     capture: *mut c_void,
     control: *mut c_void,
 ) -> c_int {
-    boundary::call(FAILED, || {
-        if frontend.is_null() || backend.is_null() {
-            return Err(Code::Fault);
-        }
-        let side = |socket| Side {
-            socket,
-            received: [0; 2],
-            sent: [0; 2],
-        };
-        let mut proxy = Proxy {
-            front: side(frontend),
-            back: side(backend),
-            capture,
-            control,
-            paused: false,
-        };
-        proxy.run()?;
-        Ok(0)
-    })
+    let side = |socket| Side {
+        socket,
+        received: [0; 2],
+        sent: [0; 2],
+    };
+    let proxy = Cell::new(Proxy {
+        front: side(frontend),
+        back: side(backend),
+        capture,
+        control,
+        paused: false,
+        waits_for: [0; 2],
+    });
+    let run = |slept| {
+        let _shield = Shield::raise();
+        let mut now = proxy.get();
+        let step = now.run(slept);
+        proxy.set(now);
+        step
+    };
+    boundary::call_in_steps(FAILED, || run(false), || run(true))
 }
 
 /// A proxy without capture, by an older name.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_device(_kind: c_int, frontend: *mut c_void, backend: *mut c_void) -> c_int {
+pub extern "C-unwind" fn zmq_device(
+    _kind: c_int,
+    frontend: *mut c_void,
+    backend: *mut c_void,
+) -> c_int {
     zmq_proxy(frontend, backend, std::ptr::null_mut())
 }
 
+/// It owns nothing: it may be left where it sleeps.
+#[derive(Clone, Copy)]
 struct Proxy {
     front: Side,
     back: Side,
     capture: *mut c_void,
     control: *mut c_void,
     paused: bool,
+    /// What it sleeps for, at the front and at the back.
+    waits_for: [c_short; 2],
 }
 
 impl Proxy {
-    fn run(&mut self) -> Result<(), Code> {
+    /// Passes messages on until that is to end, or it has to sleep, or goes on with that after a sleep.
+    fn run(&mut self, slept: bool) -> Result<Step<c_int>, Code> {
+        if self.front.socket.is_null() || self.back.socket.is_null() {
+            return Err(Code::Fault);
+        }
+        if slept && let Step::Sleep = poll::go_on(&mut self.items())? {
+            return Ok(Step::Sleep);
+        }
         loop {
             if self.is_steered()? {
-                return Ok(());
+                return Ok(Step::Done(0));
             }
             let front = ready(self.front.socket)?;
             let same = self.front.socket == self.back.socket;
@@ -102,38 +122,44 @@ impl Proxy {
                 pass_on(&mut self.back, &mut self.front, self.capture)?;
             }
             if !there && !here {
-                self.wait(front, back)?;
+                self.waits_for = [self.missing(front, back), self.missing(back, front)];
+                if let Step::Sleep = poll::begin(&mut self.items(), None, None)? {
+                    return Ok(Step::Sleep);
+                }
             }
         }
     }
 
-    /// Waits for what is missing: input where there is none, and room where there is input for it.
-    fn wait(&self, front: c_short, back: c_short) -> Result<(), Code> {
+    /// What to wait for at a side: input where there is none, and room where there is input for it.
+    fn missing(&self, own: c_short, other: c_short) -> c_short {
+        if self.paused {
+            return 0;
+        }
         let same = self.front.socket == self.back.socket;
-        let missing = |own: c_short, other: c_short| {
-            let input = event::IN & !own;
-            let room = if other & event::IN != 0 && !same {
-                event::OUT & !own
-            } else {
-                0
-            };
-            if self.paused { 0 } else { input | room }
+        let room = if other & event::IN != 0 && !same {
+            event::OUT & !own
+        } else {
+            0
         };
+        event::IN & !own | room
+    }
+
+    fn items(&self) -> Vec<PollItem> {
         let item = |socket, events| PollItem {
             socket,
             fd: -1,
             events,
             revents: 0,
         };
-        let mut items = vec![item(self.front.socket, missing(front, back))];
-        if !same {
-            items.push(item(self.back.socket, missing(back, front)));
+        let [front, back] = self.waits_for;
+        let mut items = vec![item(self.front.socket, front)];
+        if self.front.socket != self.back.socket {
+            items.push(item(self.back.socket, back));
         }
         if !self.control.is_null() {
             items.push(item(self.control, event::IN));
         }
-        poll::wait(&mut items, None, None)?;
-        Ok(())
+        items
     }
 
     /// Carries out what control says; true if that is to end.
@@ -189,13 +215,12 @@ fn ready(socket: *mut c_void) -> Result<c_short, Code> {
 }
 
 fn receive(socket: *mut c_void) -> Result<Message, Code> {
-    receive_message(handle::hold::<Socket>(socket)?, socket, DONTWAIT)
+    receive_message(handle::hold::<Socket>(socket)?)
 }
 
 fn send(socket: *mut c_void, message: &mut Message, more: bool) -> Result<(), Code> {
     let flags = if more { SNDMORE } else { 0 };
-    send_message(handle::hold::<Socket>(socket)?, socket, message, flags)?;
-    Ok(())
+    send_message(handle::hold::<Socket>(socket)?, socket, message, flags)
 }
 
 /// Passes messages on as long as there are some, and room for them.

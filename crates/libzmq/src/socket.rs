@@ -7,11 +7,14 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use ferromq_engine as engine;
+use ferromq_os::cancel::Shield;
 use ferromq_vocabulary::{Code, SocketType};
 
 use crate::boundary;
 use crate::context;
 use crate::handle::{self, Handled, Held};
+use crate::send::DONTWAIT;
+use crate::sleep::{self, One};
 
 /// A socket behind its handle.
 pub(crate) struct Socket {
@@ -93,64 +96,68 @@ pub(crate) enum For {
     Room,
 }
 
-/// Until when a call may wait by an option, or that it may not.
-pub(crate) fn deadline(milliseconds: i32) -> Result<Option<Instant>, Code> {
-    match u64::try_from(milliseconds) {
-        Ok(0) => Err(Code::Again),
-        Ok(limit) => Ok(Instant::now().checked_add(Duration::from_millis(limit))),
-        Err(_forever) => Ok(None),
-    }
+/// That a call may wait, and until when; without a deadline for ever.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) deadline: Option<Instant>,
 }
 
-/// Waits until it is time to look again, and has the socket again then. Others use it meanwhile.
+/// How long a call whose first try was refused may wait by its flags and an option in milliseconds; `None`: it may not.
+pub(crate) fn limit(milliseconds: i32, flags: c_int, refused: Code) -> Option<Limit> {
+    if flags & DONTWAIT != 0 || refused != Code::Again {
+        return None;
+    }
+    let deadline = match u64::try_from(milliseconds) {
+        Ok(0) => return None,
+        Ok(limit) => Instant::now().checked_add(Duration::from_millis(limit)),
+        Err(_forever) => None,
+    };
+    Some(Limit { deadline })
+}
+
+/// A call that has found nothing to do: `Some` is the socket, to look again at once; else it has let the socket go and is
+/// to sleep ([`Step::Sleep`](boundary::Step)), and to go on with [`woken`].
 pub(crate) fn pause(
     mut held: Held<Socket>,
     socket: *mut c_void,
     what: For,
     deadline: Option<Instant>,
-) -> Result<Held<Socket>, Code> {
+) -> Result<Option<Held<Socket>>, Code> {
+    let _shield = Shield::raise();
     let ticket = match what {
         For::Input => held.engine.wait_for_input(deadline),
         For::Room => held.engine.wait_for_room(),
     };
     held.look_for_others();
-    let ticket = match ticket {
-        Ok(Some(ticket)) => ticket,
+    match ticket {
+        Ok(Some(ticket)) => {
+            // Under the lock, so that whoever uses the socket from now on knows.
+            let one = One::new(&mut held, socket, what, ticket, deadline);
+            held.release();
+            sleep::leave_one(one)?;
+            Ok(None)
+        }
         Ok(None) => {
             if deadline.is_some_and(|at| at <= Instant::now()) {
-                held.release();
-                return Err(Code::Again);
+                return held.refuse(Code::Again);
             }
-            return Ok(held);
+            Ok(Some(held))
         }
-        Err(code) => {
-            held.release();
-            return Err(code);
-        }
-    };
-    // Under the lock, so that whoever uses the socket from now on knows.
-    *held.count(what) += 1;
-    held.release();
-    let slept = ticket.sleep(deadline);
+        Err(code) => held.refuse(code),
+    }
+}
+
+/// The sleep is over: has the socket again, which others have used meanwhile.
+pub(crate) fn woken(socket: *mut c_void) -> Result<Held<Socket>, Code> {
+    let slept = sleep::take_one()?.end();
     let mut held = handle::hold::<Socket>(socket)?;
-    *held.count(what) -= 1;
     held.engine.woken();
     if let Err(code) = slept {
         // What we have taken in others may wait for.
         held.look_for_others();
-        held.release();
-        return Err(code);
+        return held.refuse(code);
     }
     Ok(held)
-}
-
-impl Socket {
-    fn count(&mut self, what: For) -> &mut u32 {
-        match what {
-            For::Input => &mut self.readers,
-            For::Room => &mut self.writers,
-        }
-    }
 }
 
 /// Makes a socket of a type.

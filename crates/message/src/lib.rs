@@ -6,6 +6,7 @@
 //! | `message` | [`Message`]: 64 bytes, 8-aligned, bytewise movable |
 //! | `convert` | what turns into a message and what it compares with |
 //! | `storage` | reference-counted payloads: heap blocks and foreign owners |
+//! | `foreign` | calling the owner of foreign bytes |
 //! | `buffer` | [`Buffer`]: a block that grows while a large frame arrives |
 //! | `group` | the RADIO/DISH group of a message |
 //! | `metadata` | [`Metadata`]: what is known about the connection a message came from |
@@ -20,6 +21,7 @@ compile_error!("the 64-byte layout of a message is drawn for 64-bit pointers");
 mod buffer;
 mod convert;
 mod error;
+mod foreign;
 pub mod frame;
 mod group;
 mod inline;

@@ -16,13 +16,12 @@ use std::slice;
 
 use crate::buffer::Buffer;
 use crate::error::{GroupTooLong, OutOfMemory};
+use crate::foreign::{ForeignMemory, FreeFn};
 use crate::group::{Group, GroupError};
 use crate::inline::{self, copy_small};
 use crate::loom::{FlagByte, Ordering};
 use crate::metadata::Metadata;
-use crate::storage::{
-    ForeignMemory, FreeFn, Heap, Owner, Refs, VecMemory, drop_owner, heap_copy, no_memory,
-};
+use crate::storage::{Heap, Owner, Refs, VecMemory, drop_owner, heap_copy, no_memory};
 
 /// One message frame.
 ///
@@ -222,7 +221,7 @@ impl Message {
             free,
         };
         // SAFETY: just allocated.
-        let refs = unsafe { Owner::init(block, memory) };
+        let refs = unsafe { Owner::init_foreign(block, memory) };
         Ok(Self::view(
             View {
                 data: start,

@@ -9,12 +9,12 @@
 //! ```
 
 use std::alloc::{self, Layout};
-use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::process;
 use std::ptr::{self, NonNull};
 
 use crate::error::OutOfMemory;
+use crate::foreign::ForeignMemory;
 use crate::loom::{AtomicUsize, Ordering, fence};
 
 /// A reference count.
@@ -206,6 +206,35 @@ impl<T> Owner<T> {
     }
 }
 
+impl Owner<ForeignMemory> {
+    /// As [`init`](Self::init). The data is given back last: nothing is left to be done should that unwind.
+    ///
+    /// # Safety
+    ///
+    /// As for `init`.
+    pub(crate) unsafe fn init_foreign(block: NonNull<Self>, value: ForeignMemory) -> NonNull<Refs> {
+        let head = OwnerHead {
+            refs: Refs::one(),
+            drop: Self::give_back,
+        };
+        // SAFETY: allocated with the layout of Self.
+        unsafe { block.write(Self { head, value }) };
+        block.cast()
+    }
+
+    /// # Safety
+    ///
+    /// `block` is a live `Self` that nobody else uses, now or later.
+    unsafe fn give_back(block: NonNull<Refs>) {
+        let block = block.cast::<Self>();
+        // SAFETY: live and ours, as the caller promises.
+        let memory = unsafe { block.as_ref() }.value;
+        drop(OwnerMemory(block));
+        // SAFETY: once, with the last reference.
+        unsafe { memory.give_back() };
+    }
+}
+
 /// Gives the memory of an owner back, without touching the value.
 struct OwnerMemory<T>(NonNull<Owner<T>>);
 
@@ -253,23 +282,6 @@ impl Drop for VecMemory {
     fn drop(&mut self) {
         // SAFETY: pointer and capacity come from a Vec<u8> that was not dropped.
         drop(unsafe { Vec::from_raw_parts(self.data, 0, self.capacity) });
-    }
-}
-
-/// The C signature of a function that frees foreign data: data first, then the hint.
-pub(crate) type FreeFn = unsafe extern "C" fn(*mut c_void, *mut c_void);
-
-/// Foreign data, freed by a function of its owner.
-pub(crate) struct ForeignMemory {
-    pub(crate) data: *mut c_void,
-    pub(crate) hint: *mut c_void,
-    pub(crate) free: FreeFn,
-}
-
-impl Drop for ForeignMemory {
-    fn drop(&mut self) {
-        // SAFETY: whoever made the message promised that this call is right, once, on any thread.
-        unsafe { (self.free)(self.data, self.hint) };
     }
 }
 

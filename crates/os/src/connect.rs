@@ -16,12 +16,13 @@ pub enum Progress {
     Done,
     /// It is being made: wait until it is writable, then call [`finish`].
     InProgress,
+    /// It has failed at once, with this error of the system.
+    Failed(i32),
 }
 
 /// Begins a TCP connection, from `source` and through an interface where these are given.
 ///
-/// The options are set before the first packet leaves. An address that refuses at once is an error
-/// here already.
+/// The options are set before the first packet leaves.
 pub fn connect_tcp(
     address: SocketAddr,
     source: Option<SocketAddr>,
@@ -43,16 +44,16 @@ pub fn connect_tcp(
         }
         sys::bind(stream.as_fd(), &SocketName::ip(&source))?;
     }
-    let progress = connect(stream.as_fd(), &SocketName::ip(&address))?;
+    let progress = connect(stream.as_fd(), &SocketName::ip(&address));
     Ok((stream, progress))
 }
 
-/// Makes a unix connection. It stands or fails at once; a listener whose backlog is full answers
-/// [`io::ErrorKind::WouldBlock`], to be tried again later with a new call.
+/// Makes a unix connection. It stands or fails at once; with a listener whose backlog is full it fails
+/// with `EAGAIN`, to be tried again later with a new call.
 pub fn connect_unix(address: &UnixAddress) -> io::Result<(Stream, Progress)> {
     let name = SocketName::unix(address)?;
     let stream = Stream::from(sys::stream_socket(libc::AF_UNIX)?);
-    let progress = connect(stream.as_fd(), &name)?;
+    let progress = connect(stream.as_fd(), &name);
     Ok((stream, progress))
 }
 
@@ -66,15 +67,15 @@ pub fn finish(stream: &Stream) -> io::Result<()> {
     }
 }
 
-fn connect(fd: BorrowedFd<'_>, name: &SocketName) -> io::Result<Progress> {
+fn connect(fd: BorrowedFd<'_>, name: &SocketName) -> Progress {
     // SAFETY: `name` hands out a pointer to itself and its own length.
     let answer = unsafe { libc::connect(fd.as_raw_fd(), name.as_ptr(), name.len()) };
-    match sys::check(answer) {
-        Ok(_) => Ok(Progress::Done),
+    let Err(error) = sys::check(answer) else {
+        return Progress::Done;
+    };
+    match error.raw_os_error().unwrap_or(libc::EINVAL) {
         // An interrupted connect goes on in the background.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
-            Ok(Progress::InProgress)
-        }
-        Err(error) => Err(error),
+        libc::EINPROGRESS | libc::EINTR => Progress::InProgress,
+        errno => Progress::Failed(errno),
     }
 }

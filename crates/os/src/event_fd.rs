@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use crate::sys;
+use crate::sys::{self, direct};
 
 /// A descriptor that is readable from [`signal`](Self::signal) to [`clear`](Self::clear).
 #[derive(Debug)]
@@ -23,30 +23,18 @@ impl EventFd {
     #[inline]
     pub fn signal(&self) {
         let one: u64 = 1;
-        // SAFETY: the pointer and the length describe `one`. The only possible failure is a full
+        // SAFETY: the pointer leads to `one`. The only possible failure is a full
         // counter, which is a signalled one.
-        unsafe {
-            libc::write(
-                self.0.as_raw_fd(),
-                (&raw const one).cast(),
-                size_of::<u64>(),
-            )
-        };
+        unsafe { direct::write_word(self.0.as_raw_fd(), &raw const one) };
     }
 
     /// Makes the descriptor unreadable until the next signal. Never blocks.
     #[inline]
     pub fn clear(&self) {
         let mut count: u64 = 0;
-        // SAFETY: the pointer and the length describe `count`. The only possible failure is an
+        // SAFETY: the pointer leads to `count`. The only possible failure is an
         // empty counter, which is a cleared one.
-        unsafe {
-            libc::read(
-                self.0.as_raw_fd(),
-                (&raw mut count).cast(),
-                size_of::<u64>(),
-            )
-        };
+        unsafe { direct::read_word(self.0.as_raw_fd(), &raw mut count) };
     }
 }
 

@@ -7,25 +7,27 @@
 //!
 //! 1. [`account`]: the system's users and groups
 //! 2. [`address`]: socket names, unix and internet
-//! 3. [`clock`]: a cycle counter for spin limits
-//! 4. [`connect`]: outgoing stream connections
-//! 5. [`datagram`]: UDP and raw sockets, multicast groups, batches
-//! 6. [`epoll`]: waiting for many descriptors (epoll, or poll(2) with `--cfg zmq_force_poll`)
-//! 7. [`event_fd`]: waking a thread that waits for descriptors
-//! 8. [`fence`]: the asymmetric memory barrier
-//! 9. [`interface`]: network interfaces by name
-//! 10. [`limits`]: what the system lets this process have
-//! 11. [`listener`]: sockets that accept
-//! 12. [`memory`]: memory straight from the system
-//! 13. [`poll`]: waiting for few descriptors, with nanosecond timeouts
-//! 14. [`process`]: forks, memory, processor time
-//! 15. [`resolve`]: host names
-//! 16. [`signal`]: signal sets
-//! 17. [`stream`]: a connected stream socket
-//! 18. [`thread`]: scheduling and names of threads
+//! 3. [`cancel`]: where threads may be cancelled
+//! 4. [`clock`]: a cycle counter for spin limits
+//! 5. [`connect`]: outgoing stream connections
+//! 6. [`datagram`]: UDP and raw sockets, multicast groups, batches
+//! 7. [`epoll`]: waiting for many descriptors (epoll, or poll(2) with `--cfg zmq_force_poll`)
+//! 8. [`event_fd`]: waking a thread that waits for descriptors
+//! 9. [`fence`]: the asymmetric memory barrier
+//! 10. [`interface`]: network interfaces by name
+//! 11. [`limits`]: what the system lets this process have
+//! 12. [`listener`]: sockets that accept
+//! 13. [`memory`]: memory straight from the system
+//! 14. [`poll`]: waiting for few descriptors, with nanosecond timeouts
+//! 15. [`process`]: forks, memory, processor time
+//! 16. [`resolve`]: host names
+//! 17. [`signal`]: signal sets
+//! 18. [`stream`]: a connected stream socket
+//! 19. [`thread`]: scheduling and names of threads
 
 pub mod account;
 pub mod address;
+pub mod cancel;
 pub mod clock;
 pub mod connect;
 pub mod datagram;

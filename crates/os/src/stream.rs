@@ -3,33 +3,27 @@
 
 use std::ffi::c_int;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use crate::address::Address;
-use crate::sys;
+use crate::sys::{self, direct};
 
 /// A stream socket that is connected or becoming so.
 ///
 /// No call blocks, whatever the mode of the descriptor: what cannot be done now answers
 /// [`io::ErrorKind::WouldBlock`]. Errors carry the bare error number and cost no allocation.
 #[derive(Debug)]
-pub struct Stream(OwnedFd);
+pub struct Stream(ManuallyDrop<OwnedFd>);
 
 impl Stream {
     /// Reads what is there. `Ok(0)` is the end of the stream, or no room in `buffer`.
     #[inline]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // SAFETY: the pointer and the length describe `buffer`.
-        let answer = unsafe {
-            libc::recv(
-                self.0.as_raw_fd(),
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                libc::MSG_DONTWAIT,
-            )
-        };
+        let answer =
+            unsafe { direct::recv(self.0.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
         sys::check_count(answer)
     }
 
@@ -38,14 +32,8 @@ impl Stream {
     #[inline]
     pub fn recv_uninit(&self, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
         // SAFETY: the pointer and the length describe `buffer`, and the kernel only writes to it.
-        let answer = unsafe {
-            libc::recv(
-                self.0.as_raw_fd(),
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                libc::MSG_DONTWAIT,
-            )
-        };
+        let answer =
+            unsafe { direct::recv(self.0.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
         sys::check_count(answer)
     }
 
@@ -71,8 +59,7 @@ impl Stream {
         ];
         let mut message = message(buffers.as_mut_ptr(), buffers.len());
         // SAFETY: `message` names the two buffers and nothing else, and the kernel only writes to them.
-        let answer =
-            unsafe { libc::recvmsg(self.0.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+        let answer = unsafe { direct::recvmsg(self.0.as_raw_fd(), &raw mut message) };
         sys::check_count(answer)
     }
 
@@ -82,8 +69,7 @@ impl Stream {
         let mut message = message(buffers.as_mut_ptr().cast(), buffers.len());
         // SAFETY: IoSliceMut has the layout of iovec, as std promises; `message` names the buffers
         // and nothing else.
-        let answer =
-            unsafe { libc::recvmsg(self.0.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+        let answer = unsafe { direct::recvmsg(self.0.as_raw_fd(), &raw mut message) };
         sys::check_count(answer)
     }
 
@@ -103,7 +89,7 @@ impl Stream {
     fn send_flagged(&self, bytes: &[u8], flags: c_int) -> io::Result<usize> {
         // SAFETY: the pointer and the length describe `bytes`.
         let answer = unsafe {
-            libc::send(
+            direct::send(
                 self.0.as_raw_fd(),
                 bytes.as_ptr().cast(),
                 bytes.len(),
@@ -120,7 +106,7 @@ impl Stream {
         // SAFETY: IoSlice has the layout of iovec, as std promises; `message` names the buffers and
         // nothing else, and sendmsg only reads them.
         let answer = unsafe {
-            libc::sendmsg(
+            direct::sendmsg(
                 self.0.as_raw_fd(),
                 &raw const message,
                 libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
@@ -314,13 +300,22 @@ impl Stream {
 
 impl From<OwnedFd> for Stream {
     fn from(fd: OwnedFd) -> Self {
-        Self(fd)
+        Self(ManuallyDrop::new(fd))
     }
 }
 
 impl From<Stream> for OwnedFd {
     fn from(stream: Stream) -> Self {
-        stream.0
+        let mut stream = ManuallyDrop::new(stream);
+        // SAFETY: taken once, and the stream is not used any more.
+        unsafe { ManuallyDrop::take(&mut stream.0) }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // SAFETY: taken once, and the stream is not used any more.
+        direct::close(unsafe { ManuallyDrop::take(&mut self.0) });
     }
 }
 

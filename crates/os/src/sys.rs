@@ -40,6 +40,117 @@ pub(crate) fn check_errno(answer: c_int) -> io::Result<()> {
     }
 }
 
+/// System calls past the C library, in which no thread is cancelled: see [`cancel`](crate::cancel).
+pub(crate) mod direct {
+    use std::ffi::{c_int, c_long, c_void};
+    use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+    use std::ptr;
+
+    /// # Safety
+    /// `buffer` leads to room for `length` bytes.
+    #[inline]
+    pub(crate) unsafe fn recv(fd: RawFd, buffer: *mut c_void, length: usize) -> isize {
+        let (from, from_length) = (ptr::null_mut::<c_void>(), ptr::null_mut::<c_void>());
+        let flags = libc::MSG_DONTWAIT;
+        // SAFETY: as the caller promises; nobody asks for the sender's address.
+        let answer = unsafe {
+            libc::syscall(
+                libc::SYS_recvfrom,
+                fd,
+                buffer,
+                length,
+                flags,
+                from,
+                from_length,
+            )
+        };
+        count(answer)
+    }
+
+    /// # Safety
+    /// `bytes` leads to `length` bytes.
+    #[inline]
+    pub(crate) unsafe fn send(
+        fd: RawFd,
+        bytes: *const c_void,
+        length: usize,
+        flags: c_int,
+    ) -> isize {
+        let (to, to_length) = (ptr::null::<c_void>(), 0_usize);
+        // SAFETY: as the caller promises; a connected socket needs no address.
+        let answer =
+            unsafe { libc::syscall(libc::SYS_sendto, fd, bytes, length, flags, to, to_length) };
+        count(answer)
+    }
+
+    /// # Safety
+    /// `message` leads to a header, and that to buffers, that may be written to.
+    #[inline]
+    pub(crate) unsafe fn recvmsg(fd: RawFd, message: *mut libc::msghdr) -> isize {
+        // SAFETY: as the caller promises.
+        count(unsafe { libc::syscall(libc::SYS_recvmsg, fd, message, libc::MSG_DONTWAIT) })
+    }
+
+    /// # Safety
+    /// `message` leads to a header, and that to buffers, that may be read.
+    #[inline]
+    pub(crate) unsafe fn sendmsg(fd: RawFd, message: *const libc::msghdr, flags: c_int) -> isize {
+        // SAFETY: as the caller promises.
+        count(unsafe { libc::syscall(libc::SYS_sendmsg, fd, message, flags) })
+    }
+
+    /// # Safety
+    /// `events` leads to room for so many events.
+    #[inline]
+    pub(crate) unsafe fn epoll_wait(
+        fd: RawFd,
+        events: *mut libc::epoll_event,
+        room: c_int,
+        milliseconds: c_int,
+    ) -> c_int {
+        let mask = ptr::null::<libc::sigset_t>();
+        // SAFETY: as the caller promises; without a mask its size is not looked at.
+        let answer = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait,
+                fd,
+                events,
+                room,
+                milliseconds,
+                mask,
+                0_usize,
+            )
+        };
+        answer as c_int
+    }
+
+    /// # Safety
+    /// `bytes` leads to eight bytes.
+    #[inline]
+    pub(crate) unsafe fn write_word(fd: RawFd, bytes: *const u64) {
+        // SAFETY: as the caller promises.
+        unsafe { libc::syscall(libc::SYS_write, fd, bytes, size_of::<u64>()) };
+    }
+
+    /// # Safety
+    /// `bytes` leads to room for eight bytes.
+    #[inline]
+    pub(crate) unsafe fn read_word(fd: RawFd, bytes: *mut u64) {
+        // SAFETY: as the caller promises.
+        unsafe { libc::syscall(libc::SYS_read, fd, bytes, size_of::<u64>()) };
+    }
+
+    pub(crate) fn close(fd: OwnedFd) {
+        // SAFETY: ours, and given up with this.
+        unsafe { libc::syscall(libc::SYS_close, fd.into_raw_fd()) };
+    }
+
+    #[inline]
+    fn count(answer: c_long) -> isize {
+        answer as isize
+    }
+}
+
 /// Takes possession of a descriptor that a system call has just made.
 ///
 /// # Safety

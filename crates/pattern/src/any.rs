@@ -80,6 +80,10 @@ impl Pattern for AnyPattern {
         each!(self, pattern => pattern.detach(pipes, id));
     }
 
+    fn stop_sending(&mut self, id: PipeId) {
+        each!(self, pattern => pattern.stop_sending(id));
+    }
+
     #[inline]
     fn readable(&mut self, id: PipeId) {
         each!(self, pattern => pattern.readable(id));

@@ -2,7 +2,6 @@
 //! DEALER: sends to each in turn and receives from all in turn.
 
 use ferromq_pipe::{Outgoing, PipeId, Pipes};
-use ferromq_vocabulary::SocketOptions;
 
 use crate::fair_queue::FairQueue;
 use crate::load_balance::LoadBalance;
@@ -13,7 +12,6 @@ use crate::pattern::{Attached, Pattern, Received, Refusal, Sent};
 pub struct Dealer {
     balance: LoadBalance,
     queue: FairQueue,
-    probe: bool,
 }
 
 impl Dealer {
@@ -29,18 +27,19 @@ impl Dealer {
 }
 
 impl Pattern for Dealer {
-    fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached {
+    fn attach(&mut self, _: &mut Pipes, id: PipeId) -> Attached {
         self.balance.attach(id);
         self.queue.attach(id);
-        if self.probe {
-            pipes.push(id, &mut Outgoing::Bytes(&[]), false);
-        }
         Attached::Yes
     }
 
     fn detach(&mut self, _: &mut Pipes, id: PipeId) {
         self.balance.detach(id);
         self.queue.detach(id);
+    }
+
+    fn stop_sending(&mut self, id: PipeId) {
+        self.balance.detach(id);
     }
 
     #[inline]
@@ -81,10 +80,6 @@ impl Pattern for Dealer {
 
     fn can_recv(&mut self, pipes: &mut Pipes) -> bool {
         self.queue.look(pipes).is_some()
-    }
-
-    fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
-        self.probe = options.probe_router;
     }
 
     #[inline]

@@ -39,6 +39,12 @@ impl Pattern for Pair {
         }
     }
 
+    fn stop_sending(&mut self, id: PipeId) {
+        if self.peer.get() == Some(id) {
+            self.orphan = self.mid_message;
+        }
+    }
+
     #[inline]
     fn readable(&mut self, _: PipeId) {}
 

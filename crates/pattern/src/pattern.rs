@@ -25,6 +25,12 @@ pub trait Pattern: Debug + Send {
     /// the remaining parts are swallowed.
     fn detach(&mut self, pipes: &mut Pipes, id: PipeId);
 
+    /// The peer of a pipe has gone: nothing more goes to it, and of a message half sent the remaining parts are
+    /// swallowed. What it has sent is still received; then comes [`detach`](Self::detach).
+    fn stop_sending(&mut self, id: PipeId) {
+        let _ = id;
+    }
+
     /// There is new input in a pipe.
     fn readable(&mut self, id: PipeId);
 

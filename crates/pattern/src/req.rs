@@ -23,7 +23,6 @@ pub struct Req {
     /// Requests carry a number, and so must replies.
     correlate: bool,
     number: u32,
-    probe: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -160,12 +159,9 @@ impl Req {
 }
 
 impl Pattern for Req {
-    fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached {
+    fn attach(&mut self, _: &mut Pipes, id: PipeId) -> Attached {
         self.balance.attach(id);
         self.queue.attach(id);
-        if self.probe {
-            pipes.push(id, &mut Outgoing::Bytes(&[]), false);
-        }
         Attached::Yes
     }
 
@@ -244,7 +240,6 @@ impl Pattern for Req {
     fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
         self.relaxed = options.req_relaxed;
         self.correlate = options.req_correlate;
-        self.probe = options.probe_router;
     }
 }
 

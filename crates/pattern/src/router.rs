@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use ferromq_message::Message;
-use ferromq_pipe::{Outgoing, PipeId, Pipes};
+use ferromq_pipe::{Outgoing, Pipe, PipeId, Pipes};
 use ferromq_vocabulary::SocketOptions;
 
 use crate::fair_queue::FairQueue;
@@ -32,7 +32,6 @@ pub struct Router {
     faulty: Vec<PipeId>,
     mandatory: bool,
     handover: bool,
-    probe: bool,
     notify: i32,
 }
 
@@ -116,6 +115,9 @@ impl Router {
         let Some(id) = last.or_else(|| self.routes.find(name)) else {
             return self.refuse(Refusal::Unroutable);
         };
+        if pipes.get(id).is_none_or(Pipe::has_ended) {
+            return self.refuse(Refusal::Unroutable);
+        }
         if !pipes.has_room(id) {
             if self.mandatory {
                 count_stall(pipes, id);
@@ -146,9 +148,6 @@ impl Router {
 impl Pattern for Router {
     fn attach(&mut self, pipes: &mut Pipes, id: PipeId) -> Attached {
         self.queue.attach(id);
-        if self.probe {
-            pipes.push(id, &mut Outgoing::Bytes(&[]), false);
-        }
         let Some(pipe) = pipes.get(id) else {
             return Attached::Refused;
         };
@@ -189,6 +188,12 @@ impl Pattern for Router {
         }
         if let Some(routing_id) = self.routes.remove(id) {
             self.tell(&routing_id, NOTIFY_DISCONNECT);
+        }
+    }
+
+    fn stop_sending(&mut self, id: PipeId) {
+        if self.writing == Writing::To(id) {
+            self.writing = Writing::Nowhere;
         }
     }
 
@@ -277,7 +282,6 @@ impl Pattern for Router {
     fn configure(&mut self, _: &mut Pipes, options: &SocketOptions) {
         self.mandatory = options.router_mandatory;
         self.handover = options.router_handover;
-        self.probe = options.probe_router;
         self.notify = options.router_notify;
     }
 

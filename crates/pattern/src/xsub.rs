@@ -69,6 +69,11 @@ impl Pattern for Xsub {
         self.distribute.detach(id);
     }
 
+    fn stop_sending(&mut self, id: PipeId) {
+        self.peers.retain(|&peer| peer != id);
+        self.distribute.detach(id);
+    }
+
     #[inline]
     fn readable(&mut self, id: PipeId) {
         self.queue.activate(id);

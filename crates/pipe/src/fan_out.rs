@@ -282,6 +282,12 @@ impl Pipes {
         }
     }
 
+    /// The pipe gets nothing more of a message that is being written, nor of later ones.
+    pub(crate) fn leave_fan_out(&mut self, id: PipeId) {
+        self.fan_out.others.retain(|&other| other != id);
+        self.forget_room();
+    }
+
     /// The log goes on in another block.
     fn follow_all(&mut self) {
         for index in 0..self.fan_out.members.len() {

@@ -882,9 +882,23 @@ impl Fill {
         self.scan = 1;
     }
 
-    /// A new connection begins: what was incomplete is forgotten, what follows is marked as its.
-    pub fn begin_generation(&mut self) {
+    /// Whether nothing has come since the tail was begun, and nothing before it is incomplete.
+    fn is_untouched(&self) -> bool {
+        self.at == 0
+            && self.scan == 0
+            && !self.mid_message
+            && self.assembly.is_none()
+            && self.fault.is_none()
+    }
+
+    /// A new connection begins: what was incomplete is forgotten, what follows is marked as its; or need not be, if
+    /// nothing is left of the last one, and this is false.
+    pub fn begin_generation(&mut self) -> bool {
         self.lent = 0;
+        if self.is_untouched() {
+            // A mark for each connection that brought nothing would stay for ever where nobody reads.
+            return false;
+        }
         // What the application has committed may not have been walked over yet.
         let assembling = self.assembly.take().is_some();
         if !assembling && self.fault.is_none() && self.pass(None).is_err() {
@@ -902,6 +916,7 @@ impl Fill {
         self.at = 0;
         self.scan = 0;
         self.begin_message();
+        true
     }
 }
 

@@ -27,6 +27,19 @@ impl<T> Mailbox<T> {
         queue.len() == 1
     }
 
+    /// Appends a command, unless the last one here makes it superfluous.
+    pub fn post_unless(&self, command: T, superfluous: impl FnOnce(&T) -> bool) {
+        let mut queue = self.lock();
+        if !queue.back().is_some_and(superfluous) {
+            queue.push_back(command);
+        }
+    }
+
+    /// Looks at everything there is, in order.
+    pub fn for_each(&self, look: impl FnMut(&T)) {
+        self.lock().iter().for_each(look);
+    }
+
     /// Takes everything there is.
     pub fn take_all(&self) -> VecDeque<T> {
         std::mem::take(&mut *self.lock())

@@ -103,9 +103,16 @@ impl Pipe {
     }
 
     /// The peer has gone: nothing more is to be sent to it.
-    pub fn stop_sending(&mut self) {
+    fn stop_sending(&mut self) {
         self.limit = 0;
+        self.writer.roll_back();
         self.writer.forbid_quick();
+    }
+
+    /// Whether the peer has gone, so that nothing more is sent to it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.limit == 0
     }
 
     /// The high-water mark in force; `u64::MAX` is no limit.
@@ -214,6 +221,16 @@ impl Pipes {
         self.free.push(id.0);
         self.live -= 1;
         Some(pipe)
+    }
+
+    /// The peer of a pipe has gone: nothing more is to be sent to it, and a message half sent is taken back. What it
+    /// has sent stays.
+    pub fn stop_sending(&mut self, id: PipeId) {
+        self.leave_log(id);
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.stop_sending();
+        }
+        self.leave_fan_out(id);
     }
 
     /// The name of the pipe in this place of a table kept beside.

@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use ferromq_os::connect::{Progress, finish};
@@ -15,7 +14,7 @@ use ferromq_os::{resolve, thread};
 use ferromq_vocabulary::{Event, MonitorEvent, SocketOptions};
 
 use super::security;
-use super::session::{Origin, Outbound, Session, State, reconnect_stop};
+use super::session::{Origin, Outbound, Session, State};
 use super::thread::IoThread;
 use crate::command::Order;
 use crate::connection::Connection;
@@ -110,9 +109,12 @@ impl IoThread {
         session.stream = Some(Arc::new(stream));
         session.registered = None;
         session.state = State::Connecting;
-        if progress == Progress::Done {
-            self.reached(id);
-            return;
+        match progress {
+            Progress::Done => return self.reached(id),
+            Progress::Failed(errno) => {
+                return self.not_connected(id, &io::Error::from_raw_os_error(errno));
+            }
+            Progress::InProgress => {}
         }
         let endpoint = session.endpoint().to_owned();
         let event = Event::ConnectDelayed { errno: EINPROGRESS };
@@ -195,7 +197,6 @@ impl IoThread {
         };
         session.patience = None;
         if let Some(outbound) = session.outbound() {
-            outbound.backoff = None;
             outbound.addresses = Vec::new();
         }
         session.note_ends(&stream);
@@ -217,6 +218,15 @@ impl IoThread {
             return;
         };
         session.patience = None;
+        let stops = session.stops_connecting(error);
+        if stops {
+            // First: who sees the event may connect anew.
+            self.end_for_application(id);
+            self.tell_stopped(id, true);
+        }
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if let Some(stream) = session.stream.take() {
             let event = Event::Closed {
                 fd: stream.as_raw_fd(),
@@ -239,15 +249,11 @@ impl IoThread {
             }
             outbound.addresses.clear();
         }
-        let refused = error.kind() == io::ErrorKind::ConnectionRefused;
-        let stop = session.stops_after(reconnect_stop::DISCONNECT)
-            && session.socket.disconnected.load(Relaxed);
-        if stop || (refused && session.stops_after(reconnect_stop::REFUSAL)) {
-            self.end_for_application(id);
+        if stops {
             self.remove(id);
-            return;
+        } else {
+            self.wait_to_connect(id);
         }
-        self.wait_to_connect(id);
     }
 
     /// Waits as the reconnect options say, then tries again.
@@ -259,6 +265,7 @@ impl IoThread {
         let last = session.outbound().and_then(|outbound| outbound.backoff);
         let Some(wait) = next_wait(&session.options, last, jitter) else {
             self.end_for_application(id);
+            self.tell_stopped(id, true);
             self.remove(id);
             return;
         };

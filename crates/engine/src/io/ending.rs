@@ -20,7 +20,7 @@ use super::session::{Closing, State, reconnect_stop};
 use super::thread::IoThread;
 use super::traffic::tell_readable;
 use crate::coding::Breach;
-use crate::command::Linger;
+use crate::command::{Linger, News};
 use crate::connection::{Absorbed, Connection, Pumped};
 use crate::tuning::{CLOSE_TICK, CLOSE_TICK_MAX, TRAIL_TICK};
 
@@ -177,12 +177,22 @@ impl IoThread {
         let stop = (!was_ready && session.stops_after(reconnect_stop::HANDSHAKE))
             || (session.stops_after(reconnect_stop::DISCONNECT)
                 && session.socket.disconnected.load(Relaxed));
+        let forgotten = again && (was_ready || !session.stops_after(reconnect_stop::HANDSHAKE));
         let again = again && session.connects() && !stop && session.options.reconnect_ivl > 0;
         let keeps_pipe = again && !session.options.immediate;
         let last_word = if was_ready { session.last_word() } else { None };
+        if was_ready
+            && session.has_heard()
+            && let Some(outbound) = session.outbound()
+        {
+            outbound.backoff = None;
+        }
         if let Some(connection) = session.connection.clone() {
             // First, lest a topic that changes now is told to the next connection twice.
             session.socket.stop_telling(&connection);
+            if let Some(stream) = &session.stream {
+                connection.doubt_unsent(stream);
+            }
             drop(connection.uninstall_tx());
             connection.uninstall_rx(keeps_pipe || last_word.is_some());
             if let Some(body) = last_word {
@@ -196,6 +206,9 @@ impl IoThread {
         }
         if !keeps_pipe {
             self.end_for_application(id);
+        }
+        if !again {
+            self.tell_stopped(id, forgotten);
         }
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -242,9 +255,7 @@ impl IoThread {
         if session.registered.take().is_some() {
             self.handle.epoll.delete(stream.as_fd()).ok();
         }
-        if session.socket.reads_itself {
-            session.socket.epoll.delete(stream.as_fd()).ok();
-        }
+        session.socket.stop_waiting_for(stream);
         // Dead for whoever still holds it.
         stream.shutdown_both().ok();
     }
@@ -260,6 +271,16 @@ impl IoThread {
                 rx.fill.waiting() == 0 && rx.fill.unclaimed() == 0
             };
             session.socket.tell_ended(id, leaves_nothing);
+        }
+    }
+
+    /// Tells the application that there will be no connection to this endpoint any more, unless it connects anew.
+    pub(super) fn tell_stopped(&self, id: u64, forgotten: bool) {
+        if let Some(session) = self.sessions.get(&id)
+            && session.connects()
+            && session.closing.is_none()
+        {
+            session.socket.tell(News::Stopped { id, forgotten });
         }
     }
 
@@ -434,6 +455,9 @@ impl IoThread {
         };
         if let Some(connection) = session.connection.take() {
             session.socket.stop_telling(&connection);
+            if let Some(stream) = &session.stream {
+                connection.doubt_unsent(stream);
+            }
             drop(connection.give_up());
             connection.uninstall_rx(false);
             session.socket.connections().remove(&id);
@@ -460,8 +484,6 @@ impl IoThread {
         if session.registered.take().is_some() {
             self.handle.epoll.delete(stream.as_fd()).ok();
         }
-        if session.socket.reads_itself {
-            session.socket.epoll.delete(stream.as_fd()).ok();
-        }
+        session.socket.stop_waiting_for(stream);
     }
 }

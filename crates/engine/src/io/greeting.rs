@@ -28,6 +28,7 @@ use crate::command::{Finding, News};
 use crate::connection::Connection;
 use crate::shared::SocketShared;
 use crate::socket::conflate::receive_mark;
+use crate::socket::peer::probes;
 use ferromq_vocabulary::SocketOptions;
 
 impl IoThread {
@@ -269,6 +270,10 @@ impl IoThread {
         session.state = State::Ready;
         session.patience = None;
         let raw = session.socket.is_raw();
+        if !raw && let Some(outbound) = session.outbound() {
+            // Not before: who accepts, and drops what it has accepted, is to be tried more and more rarely.
+            outbound.backoff = None;
+        }
         // contract 3.3, of ZMTP 1.0 and 2.0: "No heartbeats, no metadata."
         let speaks_commands = peer.version >= Version::V3_0;
         session.peer_routing_id = Some(peer.routing_id.as_slice().into());
@@ -297,6 +302,7 @@ impl IoThread {
                 connection
             }
         };
+        session.heard = connection.bytes_in.load(Relaxed);
         let by_command = peer.version == Version::V3_1;
         connection.subscribes_by_command.store(by_command, Relaxed);
         let socket = Arc::clone(&session.socket);
@@ -314,13 +320,7 @@ impl IoThread {
         if let Some(session) = self.sessions.get(&id).filter(|_| !raw) {
             session.report_success(introduction(session, peer));
         }
-        let mut preamble = Vec::new();
-        if let Some(session) = self.sessions.get(&id)
-            && !raw
-            && !session.options.hello_msg.is_empty()
-        {
-            append_message(&session.options.hello_msg, &mut preamble);
-        }
+        let mut preamble = self.first_words(id);
         preamble.append(&mut socket.begin_telling(&connection));
         let is_coded = transcoder.is_some();
         connection.set_coding(transcoder);
@@ -333,8 +333,9 @@ impl IoThread {
         }
         connection.install(&stream, preamble);
         if socket.reads_itself
-            && socket
-                .epoll
+            && let Some(set) = socket.set()
+            && set
+                .set()
                 .add(stream.as_fd(), id, Interest::READ | Interest::EDGE)
                 .is_err()
         {
@@ -348,6 +349,24 @@ impl IoThread {
 }
 
 impl IoThread {
+    /// The messages that each connection begins with, the first as well as those after a loss.
+    fn first_words(&self, id: u64) -> Vec<u8> {
+        let mut words = Vec::new();
+        let Some(session) = self.sessions.get(&id) else {
+            return words;
+        };
+        if session.socket.is_raw() {
+            return words;
+        }
+        if probes(session.socket.socket_type, &session.options) {
+            append_message(&[], &mut words);
+        }
+        if !session.options.hello_msg.is_empty() {
+            append_message(&session.options.hello_msg, &mut words);
+        }
+        words
+    }
+
     /// Whether a raw socket is told of new connections by an empty message each.
     fn tells_of_connections(&self, id: u64) -> bool {
         let session = self.sessions.get(&id);

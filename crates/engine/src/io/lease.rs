@@ -6,12 +6,11 @@
 //! socket nobody has read from for a whole tick is read in the background, at once from then on,
 //! until the application reads again.
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
-use ferromq_os::epoll::{Events, Interest};
+use ferromq_os::epoll::{BellSet, Events, Interest};
 use ferromq_pipe::interest;
 
 use super::thread::IoThread;
@@ -24,6 +23,8 @@ use crate::tuning::{LEASE_ELSEWHERE, LEASE_TICK};
 #[derive(Debug)]
 pub(crate) struct Leased {
     socket: Arc<SocketShared>,
+    /// What its connections are in: open as long as it is waited for here.
+    set: Arc<BellSet>,
     /// Reads the application had made at the last look.
     reads: u32,
     /// Looks that found it asleep on the descriptor.
@@ -41,17 +42,18 @@ pub(crate) struct Leased {
 impl IoThread {
     pub(super) fn take_lease(&mut self, socket: Arc<SocketShared>) {
         let id = socket.id;
-        let Some(fd) = socket.epoll.as_pollable() else {
+        let Some(set) = socket.set() else {
             return;
         };
-        if socket.closed.load(SeqCst) {
+        let Some(fd) = set.set().as_pollable() else {
             return;
-        }
+        };
         let wanted = Interest::READ | Interest::ONESHOT;
         if self.handle.epoll.add(fd, id, wanted).is_ok() {
             socket.lease.armed.store(true, SeqCst);
             let leased = Leased {
                 socket: Arc::clone(&socket),
+                set: Arc::clone(&set),
                 reads: socket.lease.reads.load(Relaxed),
                 asleep: 0,
                 elsewhere: 0,
@@ -65,7 +67,7 @@ impl IoThread {
 
     pub(super) fn drop_lease(&mut self, id: u64) {
         if let Some(leased) = self.leases.remove(&id)
-            && let Some(fd) = leased.socket.epoll.as_pollable()
+            && let Some(fd) = leased.set.set().as_pollable()
         {
             // It leaves the set when it is closed, at the latest.
             self.handle.epoll.delete(fd).ok();
@@ -204,11 +206,12 @@ impl IoThread {
         let Some(leased) = self.leases.get(&id) else {
             return;
         };
-        let (socket, mut given) = (Arc::clone(&leased.socket), leased.given);
+        let (socket, set) = (Arc::clone(&leased.socket), Arc::clone(&leased.set));
+        let mut given = leased.given;
         let received = given.is_some_and(|session| !self.waits_to_be_received(session));
         let mut events = Events::with_capacity(256);
-        if socket
-            .epoll
+        if set
+            .set()
             .wait(&mut events, Some(std::time::Duration::ZERO))
             .is_ok()
         {
@@ -277,7 +280,7 @@ impl IoThread {
         let socket = &leased.socket;
         socket.lease.watched.store(false, SeqCst);
         socket.lease.armed.store(true, SeqCst);
-        if let Some(fd) = socket.epoll.as_pollable()
+        if let Some(fd) = leased.set.set().as_pollable()
             && self
                 .handle
                 .epoll
@@ -309,8 +312,10 @@ fn set(socket: &SocketShared, wanted: Interest) {
         .home
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let (Some(io), Some(fd)) = (home.as_ref(), socket.epoll.as_pollable()) {
+    if let (Some(io), Some(set)) = (home.as_ref(), socket.set())
+        && let Some(fd) = set.set().as_pollable()
+    {
         // Not registered yet: the I/O thread will do it with the right interest.
-        io.epoll.modify(fd.as_fd(), socket.id, wanted).ok();
+        io.epoll.modify(fd, socket.id, wanted).ok();
     }
 }

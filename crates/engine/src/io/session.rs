@@ -13,8 +13,10 @@
 //! at its high-water mark. A session that is closing goes on in its state until its queue is
 //! empty or its linger is over.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use ferromq_os::address::Address;
@@ -172,7 +174,7 @@ pub(crate) struct Session {
     pub(crate) retry_at: Option<Instant>,
     /// Absent while neither side has asked for one.
     pub(crate) heartbeat: Option<Box<Heartbeat>>,
-    /// Bytes read when the heartbeat last looked.
+    /// Bytes read when the heartbeat last looked; without heartbeats, when the connection came about.
     pub(crate) heard: u64,
     pub(crate) watch: Option<Box<Watch>>,
     pub(crate) closing: Option<Box<Closing>>,
@@ -216,6 +218,12 @@ impl Session {
             wants_room: false,
             woken_at: 0,
         }
+    }
+
+    /// Whether anything has come over this connection, where there is no handshake.
+    pub(super) fn has_heard(&self) -> bool {
+        let bytes = |connection: &Arc<Connection>| connection.bytes_in.load(Relaxed);
+        self.socket.is_raw() && self.connection.as_ref().map_or(0, bytes) != self.heard
     }
 
     /// What it connects to, unless it was accepted.
@@ -269,6 +277,19 @@ impl Session {
     /// Whether there is to be no further attempt after this.
     pub(super) fn stops_after(&self, event: i32) -> bool {
         self.options.reconnect_stop & event != 0
+    }
+
+    /// Whether there is to be no further attempt after one that has failed so.
+    pub(super) fn stops_connecting(&self, error: &io::Error) -> bool {
+        let Origin::Connected(outbound) = &self.origin else {
+            return true;
+        };
+        let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        let disconnected = self.socket.disconnected.load(Relaxed);
+        outbound.addresses.len() <= 1
+            && (self.options.reconnect_ivl <= 0
+                || disconnected && self.stops_after(reconnect_stop::DISCONNECT)
+                || refused && self.stops_after(reconnect_stop::REFUSAL))
     }
 
     /// The earliest moment at which something is due, the watch apart.

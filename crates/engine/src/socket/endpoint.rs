@@ -43,6 +43,8 @@ enum EndpointKind {
     Connected {
         id: u64,
         io: Arc<IoHandle>,
+        /// It has been given up.
+        stopped: bool,
     },
     /// Of a transport of datagrams, bound or connected.
     Carried {
@@ -158,7 +160,15 @@ impl Socket {
             target: Box::new(target),
         });
         self.options.connect_routing_id.clear();
-        self.remember(endpoint.to_owned(), EndpointKind::Connected { id, io });
+        // One that has been given up makes way.
+        let given_up = |entry: &EndpointEntry| matches!(entry.kind, EndpointKind::Connected { stopped: true, .. } if entry.text == endpoint);
+        self.endpoints.retain(|entry| !given_up(entry));
+        let kind = EndpointKind::Connected {
+            id,
+            io,
+            stopped: false,
+        };
+        self.remember(endpoint.to_owned(), kind);
         Ok(())
     }
 
@@ -171,7 +181,8 @@ impl Socket {
                 entry.text == endpoint
                     && matches!(
                         entry.kind,
-                        EndpointKind::Connected { .. } | EndpointKind::Carried { .. }
+                        EndpointKind::Connected { stopped: false, .. }
+                            | EndpointKind::Carried { .. }
                     )
             })
     }
@@ -263,6 +274,17 @@ impl Socket {
         Ok(())
     }
 
+    /// A connection of our own will not be made again.
+    pub(super) fn stop_connecting(&mut self, connection: u64, forgotten: bool) {
+        self.endpoints.retain_mut(|entry| match &mut entry.kind {
+            EndpointKind::Connected { id, stopped, .. } if *id == connection => {
+                *stopped = true;
+                !forgotten
+            }
+            _ => true,
+        });
+    }
+
     /// The endpoint that a connection was made to, if this side made it.
     pub(super) fn connected_to(&self, connection: u64) -> Option<&str> {
         let made = |entry: &&EndpointEntry| matches!(&entry.kind, EndpointKind::Connected { id, .. } if *id == connection);
@@ -328,12 +350,14 @@ impl Socket {
                 io.post(Order::Unlisten { id, linger, done });
                 // What peers send from now on is not for us: we must not be quicker than that.
                 let _done = waits.recv_timeout(UNLISTEN_PATIENCE);
+                // Nor is anything more for them.
+                self.take_news();
             }
-            EndpointKind::Connected { id, io } | EndpointKind::Carried { id, io, .. } => {
+            EndpointKind::Connected { id, io, .. } | EndpointKind::Carried { id, io, .. } => {
                 self.shared.disconnected.store(true, Relaxed);
                 if let Some(pipe) = self.by_connection.get(id).copied() {
                     self.pump(pipe, Extent::All);
-                    self.detach(pipe);
+                    self.let_go(pipe);
                 }
                 io.post(Order::Close { id: *id, linger });
             }
@@ -344,7 +368,7 @@ impl Socket {
             EndpointKind::ConnectedInproc { tie } => {
                 let tied = |link: &Option<Link>| matches!(link, Some(Link::Inproc(link)) if Arc::ptr_eq(&link.tie, tie));
                 if let Some(index) = self.links.iter().position(tied) {
-                    self.detach(self.pipes.id_at(index));
+                    self.let_go(self.pipes.id_at(index));
                 }
             }
         }
@@ -393,6 +417,7 @@ impl Socket {
         }
         self.find_short_ways();
         self.last_routing_id = self.pattern.routing_id_of(id).to_vec();
+        self.probe_inproc(id);
         self.greet_inproc(id);
         self.send_first(id);
         self.pattern.readable(id);
@@ -407,6 +432,20 @@ impl Socket {
         self.links[id.index()] = Some(link);
     }
 
+    /// The application has let go of a peer: the pipe goes, but of a message half received the rest can still be
+    /// received.
+    pub(super) fn let_go(&mut self, id: PipeId) {
+        if self.half_received != Some(id) {
+            self.detach(id);
+            return;
+        }
+        self.finishing = Some(id);
+        if let Some(link) = self.links.get(id.index()).and_then(Option::as_ref) {
+            link.close(&self.shared);
+        }
+        self.stop_sending(id);
+    }
+
     /// The pipe goes, with whatever input it still has.
     pub(super) fn detach(&mut self, id: PipeId) {
         self.pattern.detach(&mut self.pipes, id);
@@ -415,6 +454,10 @@ impl Socket {
 
     fn detach_silently(&mut self, id: PipeId) {
         self.pipes.remove(id);
+        if self.half_received.take_if(|half| *half == id).is_some() {
+            self.receive_more = false;
+        }
+        self.finishing.take_if(|last| *last == id);
         self.find_short_ways();
         self.hot.retain(|hot| *hot != id);
         self.ending.retain(|ending| *ending != id);
@@ -429,6 +472,8 @@ impl Socket {
             Some(Link::Inproc(link)) => {
                 self.inproc_pipes -= 1;
                 link.close(&self.shared);
+                let made = |entry: &EndpointEntry| matches!(&entry.kind, EndpointKind::ConnectedInproc { tie } if Arc::ptr_eq(tie, &link.tie));
+                self.endpoints.retain(|entry| !made(entry));
             }
             None => {}
         }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::command::News;
 use crate::connection::Connection;
 use crate::shared::SocketShared;
 use crate::transport::inproc::Tie;
@@ -97,7 +96,7 @@ impl InprocLink {
         if self.tie.close()
             && let Some(peer) = self.tie.other(own)
         {
-            peer.tell(News::CheckTies);
+            peer.tell_untied(&self.tie);
         }
     }
 }

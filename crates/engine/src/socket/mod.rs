@@ -17,7 +17,7 @@ mod holding;
 mod link;
 mod news;
 mod option;
-mod peer;
+pub(crate) mod peer;
 mod receiving;
 mod sending;
 mod statistics;
@@ -28,9 +28,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
+use ferromq_os::epoll::BellSet;
 use ferromq_os::{clock, process, thread};
 use ferromq_pattern::{AnyPattern, Pattern};
-use ferromq_pipe::{Bell, PipeId, Pipes, Pool};
+use ferromq_pipe::{PipeId, Pipes, Pool};
 use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
 use crate::command::{Linger, Order};
@@ -70,6 +71,8 @@ pub struct Socket {
     /// The process it belongs to: what is forked from that has copies of its descriptors.
     born_at: u32,
     shared: Arc<SocketShared>,
+    /// What it waits for.
+    set: Arc<BellSet>,
     options: SocketOptions,
     pattern: AnyPattern,
     pipes: Pipes,
@@ -89,6 +92,11 @@ pub struct Socket {
     /// The routing id of the peer connected last (STREAM).
     last_routing_id: Vec<u8>,
     receive_more: bool,
+    /// Whose message has been received in part.
+    half_received: Option<PipeId>,
+    /// A peer that the application has let go of in the middle of its message: the rest of that is still to be received,
+    /// and nothing else of it.
+    finishing: Option<PipeId>,
     /// Parts of a message have been sent, and not its last one.
     send_more: bool,
     /// The way to the only peer, where every message goes to whichever peer there is.
@@ -130,9 +138,9 @@ struct FanOut {
 /// What became of the messages that were queued when a socket was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CloseReport {
-    /// Handed to the kernel, every byte of them.
+    /// Handed over, every byte of them: the peer's side has acknowledged it.
     pub delivered: u64,
-    /// Given up at the deadline, or with their connection.
+    /// Given up at the deadline or with their connection, or on their way then: nobody knows how far.
     pub discarded: u64,
 }
 
@@ -233,6 +241,7 @@ impl Socket {
         Ok(Self {
             born_at: context.born_at(),
             context,
+            set: shared.set().ok_or(Code::Terminated)?,
             shared: Arc::new(shared),
             options,
             pattern,
@@ -247,6 +256,8 @@ impl Socket {
             last_endpoint: String::new(),
             last_routing_id: Vec::new(),
             receive_more: false,
+            half_received: None,
+            finishing: None,
             send_more: false,
             short_way: None,
             only_source: None,
@@ -264,6 +275,10 @@ impl Socket {
 
     pub(crate) fn shared(&self) -> &Arc<SocketShared> {
         &self.shared
+    }
+
+    pub(crate) fn set(&self) -> &BellSet {
+        &self.set
     }
 
     /// Its type.
@@ -302,12 +317,6 @@ impl Socket {
     /// socket. Only the first one counts.
     pub fn on_news(&self, listener: Box<dyn Fn() + Send + Sync>) {
         self.shared.listen(listener);
-    }
-
-    /// How many peers it has, connected or awaited.
-    #[must_use]
-    pub fn peers(&self) -> usize {
-        self.pipes.len()
     }
 
     /// Peers have come or gone, or the pattern has changed its mind: is there a short way?
@@ -387,23 +396,32 @@ impl Socket {
     /// Messages between sockets of this process count as delivered when they are queued there.
     #[must_use]
     pub fn close_reporting(mut self, deadline: Instant) -> CloseReport {
-        let queued = |pipe: &ferromq_pipe::Pipe| pipe.writer.messages() - pipe.writer.taken();
-        let wires: Vec<_> = self.by_connection.values().copied().collect();
-        let waiting: u64 = wires
-            .iter()
-            .filter_map(|id| self.pipes.get(*id))
-            .map(queued)
-            .sum();
-        let before = self.shared.undelivered.load(Relaxed);
+        if self.is_forked() {
+            return CloseReport::default();
+        }
+        self.take_news();
+        let (mut queued, mut connections) = (0, Vec::new());
+        for link in self.links.iter().flatten() {
+            if let Some(wire) = link.wire()
+                && let Some(id) = self.by_connection.get(&wire.connection.id)
+                && let Some(pipe) = self.pipes.get(*id)
+            {
+                wire.connection.watch_delivery();
+                // What has gone in between was not queued any more.
+                queued += pipe.writer.messages() - pipe.writer.taken();
+                connections.push(Arc::clone(&wire.connection));
+            }
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         self.close_with(Some(Linger::For(left)));
         // The I/O thread keeps the deadline; a little more for it to say so.
         let patience = deadline + std::time::Duration::from_secs(1);
         self.context.wait_for_sessions_of(self.shared.id, patience);
-        let discarded = self.shared.undelivered.load(Relaxed) - before;
+        let delivered: u64 = connections.iter().map(|it| it.delivered()).sum();
+        let delivered = delivered.min(queued);
         CloseReport {
-            delivered: waiting.saturating_sub(discarded),
-            discarded,
+            delivered,
+            discarded: queued - delivered,
         }
     }
 
@@ -435,7 +453,7 @@ impl Socket {
             .map(|io| (io, Order::CloseSocket { socket, linger }))
             .collect();
         self.shared.closed.store(true, SeqCst);
-        self.shared.wake.bell().ring();
+        self.shared.wake.bell().close();
         drop(self.shared.news.take_all());
         self.context.socket_closed(&self.shared, orders);
     }

@@ -21,10 +21,15 @@ impl Socket {
         if !self.shared.wake.take_news() {
             return false;
         }
+        self.hear_all();
+        true
+    }
+
+    /// Reads the mailbox, also what is in it and has not been announced yet.
+    pub(super) fn hear_all(&mut self) {
         for news in self.shared.news.take_all() {
             self.hear(news);
         }
-        true
     }
 
     fn hear(&mut self, news: News) {
@@ -66,6 +71,7 @@ impl Socket {
                     self.end(id);
                 }
             }
+            News::Stopped { id, forgotten } => self.stop_connecting(id, forgotten),
             News::CheckTies => self.check_ties(),
         }
     }
@@ -192,18 +198,32 @@ impl Socket {
 
     /// The connection will not come back: the pipe goes when its input has been received.
     fn end(&mut self, id: PipeId) {
-        if let Some(Link::Wire(wire)) = self.links.get_mut(id.index()).and_then(Option::as_mut) {
-            wire.ending = true;
-        }
-        if let Some(pipe) = self.pipes.get_mut(id) {
-            pipe.stop_sending();
-            self.pipes.forget_room();
-        }
         if !self.ending.contains(&id) {
-            self.ending.push(id);
+            // What was queued for the peer has nowhere to go.
+            match self.links.get(id.index()) {
+                Some(Some(Link::Wire(wire))) => wire.connection.settle(),
+                _ => {
+                    let lost = self.lost_in_process(id);
+                    self.shared.undelivered.fetch_add(lost, Relaxed);
+                }
+            }
+            self.stop_sending(id);
         }
         self.pattern.readable(id);
         self.bury();
+    }
+
+    /// Nothing more is sent to this peer; what it has sent can still be received.
+    pub(super) fn stop_sending(&mut self, id: PipeId) {
+        if let Some(Link::Wire(wire)) = self.links.get_mut(id.index()).and_then(Option::as_mut) {
+            wire.ending = true;
+        }
+        self.pattern.stop_sending(id);
+        self.pipes.stop_sending(id);
+        if !self.ending.contains(&id) {
+            self.ending.push(id);
+        }
+        self.find_short_ways();
     }
 
     /// Removes pipes that have ended and have nothing left to be received.
@@ -218,12 +238,6 @@ impl Socket {
                 .get_mut(id)
                 .is_some_and(|pipe| receives && pipe.reader.is_ready());
             if !left {
-                // What was queued for the peer has nowhere to go.
-                let lost = self
-                    .pipes
-                    .get(id)
-                    .map_or(0, |pipe| pipe.writer.messages() - pipe.writer.taken());
-                self.shared.undelivered.fetch_add(lost, Relaxed);
                 self.say_goodbye(id);
                 self.detach(id);
             }

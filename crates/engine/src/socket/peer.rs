@@ -4,13 +4,19 @@
 use ferromq_message::Message;
 use ferromq_pattern::Pattern;
 use ferromq_pipe::{Outgoing, PipeId};
-use ferromq_vocabulary::{Code, SocketType};
+use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
 use super::Socket;
 use super::link::Link;
 use super::sending::code_of;
 use crate::command::{Linger, Order};
 use crate::connection::Extent;
+
+/// Whether each new connection begins with an empty message (`PROBE_ROUTER`).
+pub(crate) fn probes(socket_type: SocketType, options: &SocketOptions) -> bool {
+    use SocketType::{Dealer, Req, Router};
+    options.probe_router && matches!(socket_type, Dealer | Req | Router)
+}
 
 /// `ZMQ_POLLOUT`, in the state of a peer.
 const WRITABLE: i32 = 2;
@@ -49,7 +55,14 @@ impl Socket {
         }
     }
 
-    /// What the pattern has put into a new pipe is on its way.
+    /// A new peer of this process is told that we are there, if the option says so.
+    pub(super) fn probe_inproc(&mut self, id: PipeId) {
+        if probes(self.socket_type(), &self.options) {
+            self.pipes.push(id, &mut Outgoing::Bytes(&[]), false);
+        }
+    }
+
+    /// What has been put into a new pipe is on its way.
     pub(super) fn send_first(&mut self, id: PipeId) {
         if self
             .pipes
@@ -95,7 +108,7 @@ impl Socket {
             let id = wire.connection.id;
             wire.connection.io.post(Order::Close { id, linger });
         }
-        self.detach(id);
+        self.let_go(id);
     }
 
     /// Connects as [`connect`](Self::connect) and returns the peer's number (PEER).

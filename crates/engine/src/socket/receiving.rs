@@ -142,31 +142,26 @@ impl Socket {
     ) -> Result<(usize, bool), Code> {
         if self.conflates() {
             let message = self.recv_newest(wait)?;
-            let fits = message.len().min(buffer.len());
-            buffer[..fits].copy_from_slice(&message[..fits]);
-            return Ok((message.len(), message.more()));
+            return Ok((copy_to(buffer, &message), message.more()));
         }
         let id = match self.next(wait)? {
             Received::From(id) => id,
             Received::Made(id, message) => {
-                self.count_receive(id);
-                self.receive_more = message.more();
-                let fits = message.len().min(buffer.len());
-                buffer[..fits].copy_from_slice(&message[..fits]);
-                return Ok((message.len(), message.more()));
+                self.after_receive(id, message.more());
+                return Ok((copy_to(buffer, &message), message.more()));
             }
             Received::Name(id) => {
-                let name = self.pattern.routing_id_of(id);
-                let fits = name.len().min(buffer.len());
-                buffer[..fits].copy_from_slice(&name[..fits]);
-                self.receive_more = true;
-                return Ok((name.len(), true));
+                let length = copy_to(buffer, self.pattern.routing_id_of(id));
+                self.note_part(id, true);
+                return Ok((length, true));
             }
-            Received::Own(message) | Received::Head(_, message) => {
+            Received::Head(id, message) => {
+                self.note_part(id, message.more());
+                return Ok((copy_to(buffer, &message), message.more()));
+            }
+            Received::Own(message) => {
                 self.receive_more = message.more();
-                let fits = message.len().min(buffer.len());
-                buffer[..fits].copy_from_slice(&message[..fits]);
-                return Ok((message.len(), message.more()));
+                return Ok((copy_to(buffer, &message), message.more()));
             }
         };
         let Some(pipe) = self.pipes.get_mut(id) else {
@@ -186,7 +181,7 @@ impl Socket {
         if let Some(pipe) = self.pipes.get(id) {
             message.set_metadata(pipe.peer.metadata.clone());
         }
-        self.receive_more = message.more();
+        self.note_part(id, message.more());
     }
 
     /// Where the next part comes from.
@@ -234,8 +229,20 @@ impl Socket {
 
     #[inline(always)]
     fn after_receive(&mut self, id: PipeId, more: bool) {
-        self.receive_more = more;
         self.count_receive(id);
+        if more | self.receive_more {
+            self.note_part(id, more);
+        }
+    }
+
+    /// A part of a message of several has been given out.
+    #[inline(never)]
+    fn note_part(&mut self, id: PipeId, more: bool) {
+        self.receive_more = more;
+        self.half_received = more.then_some(id);
+        if !more && self.finishing == Some(id) {
+            self.detach(id);
+        }
     }
 
     #[inline(always)]
@@ -385,8 +392,8 @@ impl Socket {
     pub(super) fn harvest(&mut self) {
         let mut events = Events::with_capacity(64);
         if self
-            .shared
-            .epoll
+            .set
+            .set()
             .wait(&mut events, Some(std::time::Duration::ZERO))
             .is_ok()
         {
@@ -398,7 +405,7 @@ impl Socket {
     pub(super) fn heat_all(&mut self, events: &Events) {
         for event in events.iter() {
             if event.token() == BELL {
-                self.shared.wake.bell().clear();
+                self.set.clear();
             } else if let Some(id) = self.by_connection.get(&event.token()).copied() {
                 self.heat(id);
             }
@@ -519,11 +526,18 @@ impl Socket {
                 Some(Some(Link::Wire(wire))) => wire.connection.io.post(Order::Fault {
                     id: wire.connection.id,
                 }),
-                Some(Some(Link::Inproc(_))) => self.detach(id),
+                Some(Some(Link::Inproc(_))) => self.let_go(id),
                 _ => {}
             }
         }
     }
+}
+
+/// Copies what fits; returns the full length.
+fn copy_to(buffer: &mut [u8], part: &[u8]) -> usize {
+    let fits = part.len().min(buffer.len());
+    buffer[..fits].copy_from_slice(&part[..fits]);
+    part.len()
 }
 
 /// The application reads: see [`SocketShared`]'s lease.

@@ -514,6 +514,9 @@ impl Socket {
         let Some(Some(Link::Wire(wire))) = self.links.get(id.index()) else {
             return Pumped::Offline;
         };
+        if wire.ending {
+            return Pumped::Offline;
+        }
         let connection = Arc::clone(&wire.connection);
         if self.shared.policy == Policy::IoOnly || connection.carried {
             self.note_flushed(id);

@@ -3,8 +3,11 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use ferromq_pipe::PipeId;
+
 use super::Socket;
 use super::link::Link;
+use crate::command::News;
 use crate::connection::Connection;
 use crate::transport::endpoint_of;
 
@@ -43,10 +46,44 @@ pub struct PeerStatistics {
 }
 
 impl Socket {
+    /// How many peers it has, connected or awaited. Those that have gone do not count, though something of them may be
+    /// left to be received.
+    #[must_use]
+    pub fn peers(&self) -> usize {
+        let here = self.pipes.ids().filter(|id| self.is_here(*id)).count();
+        let (mut come, mut gone) = (0, 0);
+        self.shared.news.for_each(|news| match news {
+            News::Attach { .. } => come += 1,
+            News::AttachInproc { tie, .. } => come += usize::from(!tie.is_closed()),
+            News::Ended { id } => {
+                let known = self.by_connection.get(id);
+                // Who has come and gone unheard of is no more than that.
+                gone += usize::from(known.is_none_or(|id| self.is_here(*id)));
+            }
+            _ => {}
+        });
+        (here + come).saturating_sub(gone)
+    }
+
+    /// Whether a pipe's peer has not gone, as far as is known.
+    fn is_here(&self, id: PipeId) -> bool {
+        let untied = matches!(self.links.get(id.index()), Some(Some(Link::Inproc(link))) if link.tie.is_closed());
+        !untied && !self.ending.contains(&id)
+    }
+
     /// The counters of each peer there is.
     #[must_use]
     pub fn statistics(&mut self) -> Vec<PeerStatistics> {
-        let ids: Vec<_> = self.pipes.ids().collect();
+        if self.check_alive().is_ok() {
+            self.hear_all();
+        }
+        self.known_statistics()
+    }
+
+    /// The counters of each peer that the last call knew of.
+    #[must_use]
+    pub fn known_statistics(&mut self) -> Vec<PeerStatistics> {
+        let ids: Vec<_> = self.pipes.ids().filter(|id| self.is_here(*id)).collect();
         let mut all = Vec::with_capacity(ids.len());
         for id in ids {
             let (local, remote) = match self.links.get(id.index()) {
@@ -103,6 +140,24 @@ impl Socket {
     /// Messages that were queued for peers whose connection ended for good.
     #[must_use]
     pub fn undelivered(&self) -> u64 {
-        self.shared.undelivered.load(Relaxed)
+        let untied = |id: &PipeId| !self.is_here(*id) && !self.ending.contains(id);
+        let unheard: u64 = self
+            .pipes
+            .ids()
+            .filter(untied)
+            .map(|id| self.lost_in_process(id))
+            .sum();
+        self.shared.undelivered.load(Relaxed) + unheard
+    }
+
+    /// Messages for a peer in this process that has gone, those apart that would have been with it over a wire.
+    pub(super) fn lost_in_process(&self, id: PipeId) -> u64 {
+        let (Some(Some(Link::Inproc(link))), Some(pipe)) =
+            (self.links.get(id.index()), self.pipes.get(id))
+        else {
+            return 0;
+        };
+        let queued = pipe.writer.messages() - pipe.writer.taken();
+        queued.saturating_sub(link.tie.share(pipe.peer.connected))
     }
 }

@@ -8,16 +8,16 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use ferromq_os::clock::ticks;
-use ferromq_os::epoll::Events;
+use ferromq_os::epoll::{BellSet, Events};
 use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::thread::yield_now;
 use ferromq_pattern::{AnyPattern, Pattern};
-use ferromq_pipe::{Bell, PipeId, Pipes, interest};
+use ferromq_pipe::{PipeId, Pipes, interest};
 use ferromq_vocabulary::Code;
 
 use super::link::Link;
@@ -31,6 +31,8 @@ use crate::tuning::{
     CROWD_BYTES, FLUSH_GAP_US, GATHER_MOST, GATHER_PER_US, SPIN_PROBE_MASK, SPIN_SCORE_MAX,
 };
 
+/// How many connections a sleeper learns of at once.
+const EVENTS: usize = 64;
 /// How long a sender that lets others have the socket meanwhile keeps it all the same.
 const SOON: Duration = Duration::from_millis(1);
 
@@ -50,8 +52,12 @@ struct SleepState {
 }
 
 impl Sleepers {
+    fn lock(&self) -> MutexGuard<'_, SleepState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn are_none(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
         state.readers == 0 && state.writers == 0
     }
 }
@@ -60,8 +66,12 @@ impl Sleepers {
 #[derive(Debug)]
 pub struct Ticket {
     shared: Arc<SocketShared>,
+    /// What it sleeps on: open until it wakes.
+    set: Arc<BellSet>,
     interest: u32,
     wakes: u64,
+    /// It is the one that waits for the kernel.
+    leads: bool,
 }
 
 /// What a socket could do at once.
@@ -79,12 +89,43 @@ impl Ticket {
     ///
     /// # Errors
     /// As said.
-    pub fn sleep(self, deadline: Option<Instant>) -> Result<(), Code> {
+    pub fn sleep(mut self, deadline: Option<Instant>) -> Result<(), Code> {
+        if !self.take_turn(deadline)? {
+            return Ok(());
+        }
+        let mut events = Events::with_capacity(EVENTS);
+        let slept = self.set.set().wait(&mut events, left_until(deadline));
+        self.end_turn(deadline, slept, &events)
+    }
+
+    /// As [`sleep`](Self::sleep), but a thread that is cancelled ends in it: by an unwinding of C's own kind, which the
+    /// frames of the callers must let pass. `events` is where the kernel puts what it has to tell.
+    ///
+    /// # Errors
+    /// As for `sleep`.
+    pub fn sleep_cancellably(
+        &mut self,
+        events: &mut Events,
+        deadline: Option<Instant>,
+    ) -> Result<(), Code> {
+        if !self.take_turn(deadline)? {
+            return Ok(());
+        }
+        let left = left_until(deadline);
+        let slept = self.set.set().wait_cancellably(events, left);
+        self.end_turn(deadline, slept, events)
+    }
+
+    /// Room for what the kernel has to tell.
+    #[must_use]
+    pub fn events() -> Events {
+        Events::with_capacity(EVENTS)
+    }
+
+    /// Waits until nobody else waits for the kernel; false if there has been a wake-up since the ticket.
+    fn take_turn(&mut self, deadline: Option<Instant>) -> Result<bool, Code> {
         let sleepers = &self.shared.sleepers;
-        let mut state = sleepers
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = sleepers.lock();
         // A wake-up between the ticket and now counts.
         while state.leader && state.wakes == self.wakes {
             state = match deadline {
@@ -105,44 +146,54 @@ impl Ticket {
             };
         }
         if state.wakes != self.wakes {
-            return Ok(());
+            return Ok(false);
         }
         state.leader = true;
-        drop(state);
-        let result = self.sleep_on_kernel(deadline);
-        let mut state = sleepers
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        state.leader = false;
-        state.wakes += 1;
-        sleepers.woken.notify_all();
-        result
+        self.leads = true;
+        Ok(true)
     }
 
-    fn sleep_on_kernel(&self, deadline: Option<Instant>) -> Result<(), Code> {
-        let mut events = Events::with_capacity(64);
-        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        match self.shared.epoll.wait(&mut events, timeout) {
+    fn end_turn(
+        &mut self,
+        deadline: Option<Instant>,
+        slept: io::Result<usize>,
+        events: &Events,
+    ) -> Result<(), Code> {
+        let result = match slept {
             Ok(0) if deadline.is_some_and(|at| at <= Instant::now()) => Err(Code::Again),
             Ok(_) => {
-                self.shared.keep_events(&events);
+                self.keep_events(events);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Code::Interrupted),
             Err(_) => Err(Code::Terminated),
+        };
+        self.give_turn();
+        result
+    }
+
+    /// Somebody else may wait for the kernel.
+    fn give_turn(&mut self) {
+        if std::mem::take(&mut self.leads) {
+            let sleepers = &self.shared.sleepers;
+            let mut state = sleepers.lock();
+            state.leader = false;
+            state.wakes += 1;
+            sleepers.woken.notify_all();
         }
     }
 }
 
+/// How long it is until then.
+fn left_until(deadline: Option<Instant>) -> Option<Duration> {
+    deadline.map(|at| at.saturating_duration_since(Instant::now()))
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut state = self
-            .shared
-            .sleepers
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        // Still its turn if its thread has ended in its sleep.
+        self.give_turn();
+        let mut state = self.shared.sleepers.lock();
         let mut over = 0;
         if self.interest & interest::IN != 0 {
             state.readers -= 1;
@@ -160,19 +211,20 @@ impl Drop for Ticket {
     }
 }
 
-impl SocketShared {
+impl Ticket {
     /// Keeps what a sleeper has learned from the kernel for whoever has the socket next.
     fn keep_events(&self, events: &Events) {
         let mut harvest = self
+            .shared
             .harvested
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         for event in events.iter() {
             if event.token() == BELL {
-                self.wake.bell().clear();
-                if self.closed.load(SeqCst) {
+                self.set.clear();
+                if self.shared.closed.load(SeqCst) {
                     // Whoever else sleeps here must hear of it, too.
-                    self.wake.bell().ring();
+                    self.set.ring();
                 }
             } else {
                 harvest.push(event.token());
@@ -228,9 +280,9 @@ impl Socket {
         if self.shared.wake.state() & interest::WATCHED == 0 {
             self.shared.wake.announce(interest::WATCHED);
             // What has happened before is to be seen, too.
-            self.shared.wake.bell().ring();
+            self.set.ring();
         }
-        Ok(self.shared.readiness_fd())
+        Ok(self.set.readable_fd())
     }
 
     /// Announces a wait and looks once more; a ticket to sleep with if there is still nothing.
@@ -261,18 +313,17 @@ impl Socket {
             if for_input { interest::IN } else { 0 } | if for_room { interest::OUT } else { 0 };
         let wakes = {
             let sleepers = &self.shared.sleepers;
-            let mut state = sleepers
-                .state
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut state = sleepers.lock();
             state.readers += u32::from(for_input);
             state.writers += u32::from(for_room);
             state.wakes
         };
         let ticket = Ticket {
             shared: Arc::clone(&self.shared),
+            set: Arc::clone(&self.set),
             interest,
             wakes,
+            leads: false,
         };
         if for_room {
             self.take_harvest();
@@ -389,10 +440,7 @@ impl Socket {
             return;
         }
         let sleepers = &self.shared.sleepers;
-        let mut state = sleepers
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = sleepers.lock();
         state.wakes += 1;
         sleepers.woken.notify_all();
         drop(state);
@@ -594,10 +642,9 @@ impl Socket {
         self.shared.wake.announce(interest::OUT);
         let mut result = self.check_alive();
         if result.is_ok() && !self.shared.wake.is_signalled() {
-            let bell = self.shared.wake.bell();
             let mut fds = [
                 PollFd::new(stream.as_fd().as_raw_fd(), PollFd::OUT),
-                PollFd::new(bell.as_fd().as_raw_fd(), PollFd::IN),
+                PollFd::new(self.set.readable_fd().as_raw_fd(), PollFd::IN),
             ];
             let timeout = deadline
                 .instant()
@@ -611,7 +658,7 @@ impl Socket {
             };
             connection.waits_for_room.store(false, Relaxed);
             if fds[1].readable() {
-                bell.clear();
+                self.set.clear();
             }
             if fds[0].writable() {
                 connection.blocked.store(false, Relaxed);

@@ -63,6 +63,17 @@ impl Tie {
         }
     }
 
+    /// How many of the messages in the queue that begins at one side count as being with the other one: as many as it
+    /// would have taken over a wire.
+    pub(crate) fn share(&self, connecter: bool) -> u64 {
+        let mark = match (connecter, *self.marks()) {
+            (true, (_, Some(binder))) => binder.receive,
+            (false, (connecter, _)) => connecter.receive,
+            (true, (_, None)) => return 0,
+        };
+        if mark == 0 { u64::MAX } else { mark }
+    }
+
     /// One side has other high-water marks.
     pub(crate) fn change_marks(&self, connecter: bool, marks: Marks) {
         let mut both = self.marks();

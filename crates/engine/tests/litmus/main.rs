@@ -15,7 +15,11 @@
 //! 11. [`limits`]: limits, bans, and the lessons of libzmq's advisories
 //! 12. [`siege`]: thousands of hostile connections at once
 //! 13. [`held`]: answers that wait for others to go with them
+//! 14. [`whole`]: messages half received and half sent when a peer is let go of
+//! 15. [`anew`]: what has ended, what begins anew, and what is left behind
 
+#[cfg(test)]
+mod anew;
 #[cfg(test)]
 mod capacity;
 #[cfg(test)]
@@ -46,3 +50,5 @@ mod termination;
 mod torn;
 #[cfg(test)]
 mod unrest;
+#[cfg(test)]
+mod whole;

@@ -30,6 +30,8 @@ static const char *shown (const char *endpoint)
         return "-";
     if (strcmp (endpoint, here) == 0)
         return "HERE";
+    if (strcmp (endpoint, here + 6) == 0)
+        return "HERE without a scheme";
     if (strncmp (endpoint, "tcp://127.0.0.1:", 16) == 0)
         return "THERE";
     return endpoint;

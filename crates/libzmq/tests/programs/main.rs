@@ -43,6 +43,16 @@ fn item_51_a_child_touches_nothing_of_its_parent() {
 }
 
 #[test]
+fn threads_may_be_cancelled() {
+    run_ours("cancelling.c");
+}
+
+#[test]
+fn one_descriptor_per_socket() {
+    run_ours("descriptors.c");
+}
+
+#[test]
 fn item_46_sockets_of_several_threads() {
     run_both_with_drafts("shared.c");
 }

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Events, Interest, MAX_EVENTS};
+use crate::cancel;
 use crate::poll::{PollFd, poll};
-use crate::sys;
+use crate::sys::{self, direct};
 
 /// A set of descriptors to wait for; see the [module](super) for the contract.
 ///
@@ -59,6 +60,28 @@ impl Epoll {
         }
     }
 
+    /// As [`wait`](Self::wait), but a thread that is cancelled ends here: see [`cancel`](crate::cancel).
+    ///
+    /// # Errors
+    /// As for `wait`.
+    #[inline]
+    pub fn wait_cancellably(
+        &self,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<usize> {
+        events.len = 0;
+        if timeout.is_none_or(|time| time >= cancel::LONG) {
+            events.len = cancel::epoll_wait(self.0.as_raw_fd(), &mut events.buffer, timeout)?;
+            return Ok(events.len);
+        }
+        let mut fds = [PollFd::new(self.0.as_raw_fd(), PollFd::IN)];
+        match cancel::poll(&mut fds, timeout, None)? {
+            0 => Ok(0),
+            _ => self.wait_coarse(events, 0),
+        }
+    }
+
     /// A descriptor that is readable while this set has something to report, to be waited for or
     /// put into another set. `None` where the back end has no such thing.
     #[inline]
@@ -95,7 +118,7 @@ impl Epoll {
     fn wait_coarse(&self, events: &mut Events, milliseconds: c_int) -> io::Result<usize> {
         // SAFETY: the buffer has room for as many events as stated.
         let answer = unsafe {
-            libc::epoll_wait(
+            direct::epoll_wait(
                 self.0.as_raw_fd(),
                 events.buffer.as_mut_ptr(),
                 room(events),

@@ -19,6 +19,7 @@
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
+mod bell;
 #[cfg(not(zmq_force_poll))]
 mod kernel;
 #[cfg(any(zmq_force_poll, test))]
@@ -28,6 +29,7 @@ mod kernel;
 )]
 mod table;
 
+pub use bell::BellSet;
 #[cfg(not(zmq_force_poll))]
 pub use kernel::{Epoll, force_coarse_wait};
 #[cfg(zmq_force_poll)]

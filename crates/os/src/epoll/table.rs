@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Events, Interest};
+use crate::cancel::Shield;
 use crate::event_fd::EventFd;
 use crate::poll::{PollFd, poll};
 
@@ -140,6 +141,21 @@ impl Epoll {
         let wake = self.enter()?;
         let result = self.wait_entered(events, deadline, &wake);
         self.leave(wake);
+        result
+    }
+
+    /// As [`wait`](Self::wait): this back end knows nothing of cancelled threads.
+    ///
+    /// # Errors
+    /// As for `wait`.
+    pub fn wait_cancellably(
+        &self,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<usize> {
+        let shield = Shield::raise();
+        let result = self.wait(events, timeout);
+        drop(shield);
         result
     }
 

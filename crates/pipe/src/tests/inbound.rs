@@ -289,10 +289,9 @@ impl Model {
         let base = self.base;
         self.commands
             .retain(|&position, _| position < base + end as u64);
-        self.fill.begin_generation();
+        self.generation += u32::from(self.fill.begin_generation());
         assert_eq!(self.fill.scanned(), base + end as u64);
         self.base += end as u64;
-        self.generation += 1;
         self.wire.clear();
         self.frame_ends.clear();
         self.fed = 0;

@@ -21,6 +21,7 @@ mod python;
 mod report;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod workspace;
 
@@ -53,6 +54,7 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
         "install" => return install::run(rest),
         "deb" => return install::deb(rest),
         "setup" => return setup::run(rest),
+        "soak" => return soak::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             return Ok(());
@@ -123,5 +125,8 @@ cargo xtask WORD
   test [--full] [--profile ci] [FILTER]
                          setup, then every test; --full adds ignored tests and long loom runs; under the profile
                          ci what fails is tried once more, alone, and listed as FLAKY if it passes then
+  soak [SECONDS [LOSSES]]
+                         600 s of everything at once, and 2000 lost connections of each kind, with accounts of
+                         messages, memory and descriptors: the long form of tests
   ci                     everything .ci/run runs
 ";

@@ -205,12 +205,21 @@ impl SocketShared {
 
     /// Puts news into the mailbox and wakes whoever waits.
     pub(crate) fn tell(&self, news: News) {
-        if matches!(news, News::CheckTies) {
-            // One look is as good as many.
-            let same = |last: &News| matches!(last, News::CheckTies);
-            self.news.post_unless(news, same);
-        } else {
-            self.news.post(news);
+        match news {
+            News::CheckTies => {
+                // One look is as good as many.
+                let same = |last: &News| matches!(last, News::CheckTies);
+                self.news.post_unless(news, same);
+            }
+            News::Ready { id, .. } => {
+                // The last handshake counts, however many there were before an application has looked.
+                let earlier =
+                    |news: &News| matches!(news, News::Ready { id: theirs, .. } if *theirs == id);
+                self.news.post_instead(news, earlier);
+            }
+            _ => {
+                self.news.post(news);
+            }
         }
         self.wake.post_news();
         if let Some(listener) = self.listener.get() {

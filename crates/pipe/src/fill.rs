@@ -89,6 +89,8 @@ pub struct Fill {
     told: Vec<(u64, u64)>,
     /// Bytes of commands that walks have passed and nobody has claimed.
     unclaimed: u64,
+    /// Where connections began before which there are unclaimed commands: each has a chunk.
+    beginnings: Vec<u64>,
     shared: Arc<Shared>,
 }
 
@@ -137,6 +139,7 @@ impl Fill {
             claimed: 0,
             told: Vec::new(),
             unclaimed: 0,
+            beginnings: Vec::new(),
             shared,
         }
     }
@@ -153,7 +156,7 @@ impl Fill {
     /// [`absorb`](Self::absorb) or a [`walk`](Self::walk).
     #[must_use]
     pub fn unclaimed(&self) -> u64 {
-        self.unclaimed
+        self.unclaimed + (self.beginnings.len() * LEAST) as u64
     }
 
     /// Nothing is held of a frame that has not come to its end, as far as walks have come.
@@ -223,6 +226,7 @@ impl Fill {
             .any(|&(from, to)| from <= position && position < to);
         self.claimed = position + 1;
         self.told.retain(|&(_, to)| to > position);
+        self.beginnings.retain(|&at| at > position);
         !told
     }
 
@@ -912,6 +916,9 @@ impl Fill {
         let position = self.base() + end as u64;
         // SAFETY: the fresh chunk is ours alone.
         unsafe { Chunk::rewind(fresh, position, self.generation) };
+        if self.unclaimed > 0 {
+            self.beginnings.push(position);
+        }
         self.seal(end, fresh);
         self.at = 0;
         self.scan = 0;

@@ -35,6 +35,15 @@ impl<T> Mailbox<T> {
         }
     }
 
+    /// Puts a command in the place of one that it makes superfluous, or at the end if there is none.
+    pub fn post_instead(&self, command: T, superfluous: impl FnMut(&T) -> bool) {
+        let mut queue = self.lock();
+        match queue.iter().position(superfluous) {
+            Some(index) => queue[index] = command,
+            None => queue.push_back(command),
+        }
+    }
+
     /// Looks at everything there is, in order.
     pub fn for_each(&self, look: impl FnMut(&T)) {
         self.lock().iter().for_each(look);
@@ -66,5 +75,20 @@ impl<T> Mailbox<T> {
         self.queue
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Mailbox;
+
+    #[test]
+    fn what_is_superfluous_is_not_kept() {
+        let mailbox = Mailbox::default();
+        for command in [1, 20, 3, 25, 4] {
+            mailbox.post_instead(command, |other| other / 10 == 2 && command / 10 == 2);
+        }
+        mailbox.post_unless(4, |last| *last == 4);
+        assert_eq!(mailbox.take_all(), [1, 25, 3, 4]);
     }
 }

@@ -2,8 +2,9 @@
 //! When a crowd of connections has gone, so that the memory it took can be given back.
 //!
 //! An allocator keeps what is freed for the next who asks, in our case hundreds of MiB after ten thousand
-//! connections that have come to annoy. It is asked once for each crowd, when that is gone: never while
-//! connections come and go in the usual way.
+//! connections that have come to annoy. It is asked when a crowd has gone, and a few times more, further and further
+//! apart: the application lets go of its share when it gets round to it. Never while connections come and go in the
+//! usual way.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,12 @@ use std::time::{Duration, Instant};
 const CROWD: usize = 1_000;
 /// It has gone when no more than one in so many is left.
 const LEFT: usize = 4;
-/// So long nobody has gone: the application lets go of its share meanwhile.
+/// So long nobody has gone.
 const QUIET: Duration = Duration::from_secs(1);
 /// People that come and go do not put it off for longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So often the memory is asked for once more, after 2, 4, 8 ... times [`QUIET`].
+const AGAIN: u32 = 6;
 
 #[derive(Debug, Default)]
 pub(super) struct Ebb {
@@ -22,6 +25,8 @@ pub(super) struct Ebb {
     most: usize,
     /// When to give up waiting for everybody to have gone, and when to give memory back.
     due: Option<(Instant, Instant)>,
+    /// When to ask once more what became free meanwhile, and how often that has been done.
+    again: Option<(Instant, u32)>,
 }
 
 impl Ebb {
@@ -41,17 +46,26 @@ impl Ebb {
 
     /// When to look again.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.due.map(|(_, due)| due)
+        let due = self.due.map(|(_, due)| due);
+        let again = self.again.map(|(at, _)| at);
+        due.into_iter().chain(again).min()
     }
 
     /// Whether it is time to give back what the crowd has left; so many are here.
     pub(super) fn is_over(&mut self, here: usize, now: Instant) -> bool {
-        let over = self.due().is_some_and(|due| due <= now);
-        if over {
+        let done = if self.due.is_some_and(|(_, due)| due <= now) {
             self.due = None;
             self.most = here;
-        }
-        over
+            0
+        } else if let Some((at, done)) = self.again
+            && at <= now
+        {
+            done
+        } else {
+            return false;
+        };
+        self.again = (done < AGAIN).then(|| (now + QUIET * (2 << done), done + 1));
+        true
     }
 }
 
@@ -59,7 +73,7 @@ impl Ebb {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{CROWD, Ebb, PATIENCE, QUIET};
+    use super::{AGAIN, CROWD, Ebb, PATIENCE, QUIET};
 
     fn leave(ebb: &mut Ebb, from: usize, to: usize, now: Instant) {
         for left in (to..from).rev() {
@@ -91,10 +105,17 @@ mod tests {
         leave(&mut ebb, CROWD, 0, later);
         assert!(!ebb.is_over(0, now + QUIET));
         assert!(ebb.is_over(0, later + QUIET));
-        // Once for each crowd.
         assert!(!ebb.is_over(0, later + QUIET));
-        ebb.go(0, later + QUIET);
-        assert_eq!(ebb.due(), None);
+        // What became free meanwhile, a few times for each crowd; who comes and goes puts nothing off.
+        let mut looks = 0;
+        while let Some(at) = ebb.due() {
+            ebb.come(1);
+            ebb.go(0, later + QUIET);
+            assert!(!ebb.is_over(0, at - QUIET / 2));
+            assert!(ebb.is_over(0, at));
+            looks += 1;
+        }
+        assert_eq!(looks, AGAIN);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use ferromq_os::process;
 use ferromq_vocabulary::{Event, SocketType, Value};
 
 use crate::common::{
-    ALL, INPROC, STREAMS, TCP, after, each, recv, recv_parts, send, send_parts, socket, try_send,
-    until, wait_for, within,
+    ALL, INPROC, STREAMS, TCP, after, descriptors, each, recv, recv_parts, send, send_parts,
+    socket, try_send, until, wait_for, within,
 };
 use crate::peer::Listener;
 
@@ -270,10 +270,6 @@ fn who_waits_for_a_name_keeps_no_descriptor() {
             assert_eq!(recv(&mut pull), b"kept");
         }
     });
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// Connections that were lost leave nothing behind, though nobody calls: neither in memory nor in descriptors.

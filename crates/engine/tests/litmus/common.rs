@@ -181,6 +181,11 @@ pub(crate) fn policy_name(policy: Policy) -> &'static str {
     }
 }
 
+/// How many descriptors this process has.
+pub(crate) fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
 /// Another process: this binary, as the test `role` with an argument.
 pub(crate) struct Process {
     child: Child,
@@ -260,6 +265,26 @@ impl Drop for Process {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Whether this is a process whose allocator keeps nothing back for its threads: what it says is in use is in use. If not, runs
+/// this test in one.
+pub(crate) fn counts_every_byte(test: &str) -> bool {
+    const MARK: &str = "LITMUS_EVERY_BYTE";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(
+            "GLIBC_TUNABLES",
+            "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0",
+        )
+        .env(MARK, "1")
+        .status()
+        .unwrap();
+    assert!(status.success(), "{test}: {status}");
+    false
 }
 
 /// Tells the process that started this one.

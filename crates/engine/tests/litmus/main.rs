@@ -17,11 +17,15 @@
 //! 13. [`held`]: answers that wait for others to go with them
 //! 14. [`whole`]: messages half received and half sent when a peer is let go of
 //! 15. [`anew`]: what has ended, what begins anew, and what is left behind
+//! 16. [`churn`]: everything at once, with accounts
+//! 17. [`losses`]: thousands of lost connections of each kind
 
 #[cfg(test)]
 mod anew;
 #[cfg(test)]
 mod capacity;
+#[cfg(test)]
+mod churn;
 #[cfg(test)]
 mod closing;
 #[cfg(test)]
@@ -37,11 +41,15 @@ mod limits;
 #[cfg(test)]
 mod liveness;
 #[cfg(test)]
+mod losses;
+#[cfg(test)]
 mod meeting;
 #[cfg(test)]
 mod never_again;
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod secured;
 #[cfg(test)]
 mod siege;
 #[cfg(test)]

@@ -16,8 +16,8 @@ use ferromq_os::process::resident_bytes;
 use ferromq_vocabulary::{Code, SocketType};
 
 use crate::common::{
-    Process, TCP, after, number, numbered, policy_name, recv, recv_parts, role, say, send,
-    send_parts, sit_still, socket, turn, within,
+    Process, TCP, after, descriptors, number, numbered, policy_name, recv, recv_parts, role, say,
+    send, send_parts, sit_still, socket, turn, within,
 };
 use crate::peer::{COMMAND, LONG, MORE, command, frame, greeting, ready};
 
@@ -221,10 +221,6 @@ fn besiegers() {
     end.recv().ok();
     drop(all);
     say(&format!("{made} made, {ended} ended"));
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// Answers everybody; what the good one says is published, too. Tells whenever nobody has anything to say.

@@ -432,6 +432,26 @@ fn a_frame_beyond_the_limit_ends_the_connection_after_what_came_before_it() {
     }
 }
 
+/// What a connection has left unclaimed costs as much as it takes: a chunk for each beginning after it.
+#[test]
+fn connections_that_left_commands_are_counted() {
+    let (mut fill, mut reader) = inbound(u64::MAX);
+    let word = [frame::COMMAND, 3, 2, b'h', b'i'];
+    for lost in 0..50 {
+        fill.absorb(&word, &mut |_| {}).unwrap();
+        assert!(fill.unclaimed() >= lost * 400);
+        fill.begin_generation();
+    }
+    fill.absorb(&word, &mut |_| {}).unwrap();
+    assert!(!reader.is_ready());
+    let commands = reader.take_commands();
+    assert_eq!(commands.len(), 51);
+    for command in commands {
+        fill.claim(command.position, command.body.len());
+    }
+    assert_eq!(fill.unclaimed(), 0);
+}
+
 #[test]
 fn an_announced_size_takes_no_memory() {
     let (mut fill, mut reader) = inbound(u64::MAX);

@@ -20,6 +20,7 @@ mod layers;
 mod python;
 mod report;
 mod run;
+mod sanitize;
 mod setup;
 mod soak;
 mod test;
@@ -54,6 +55,7 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
         "install" => return install::run(rest),
         "deb" => return install::deb(rest),
         "setup" => return setup::run(rest),
+        "sanitize" => return sanitize::run(rest),
         "soak" => return soak::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
@@ -128,5 +130,7 @@ cargo xtask WORD
   soak [SECONDS [LOSSES]]
                          600 s of everything at once, and 2000 lost connections of each kind, with accounts of
                          messages, memory and descriptors: the long form of tests
+  sanitize address|thread [FILTER]
+                         the Rust tests under AddressSanitizer or ThreadSanitizer; needs a nightly toolchain
   ci                     everything .ci/run runs
 ";

@@ -16,11 +16,25 @@ use ferromq_vocabulary::{Event, MonitorEvent};
 /// Events kept for a monitor that does not look.
 pub const MONITOR_QUEUE: usize = 1000;
 
+/// The place for so many events is kept for the next ones.
+const FEW: usize = 16;
+
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<MonitorEvent>,
     lost: u64,
     closed: bool,
+}
+
+impl Queue {
+    /// The oldest event. The place of a long queue is given back with the last one.
+    fn take(&mut self) -> Option<MonitorEvent> {
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > FEW {
+            self.events = VecDeque::new();
+        }
+        event
+    }
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +59,7 @@ impl MonitorEvents {
     /// The next event, if there is one now.
     #[must_use]
     pub fn try_next(&self) -> Option<MonitorEvent> {
-        self.post.queue().events.pop_front()
+        self.post.queue().take()
     }
 
     /// The next event, waiting for it until the deadline (without one, for ever). `None` also when
@@ -54,7 +68,7 @@ impl MonitorEvents {
     pub fn next_before(&self, deadline: Option<Instant>) -> Option<MonitorEvent> {
         let mut queue = self.post.queue();
         loop {
-            if let Some(event) = queue.events.pop_front() {
+            if let Some(event) = queue.take() {
                 return Some(event);
             }
             if queue.closed {

@@ -2,8 +2,8 @@
 //! Messages of every kind, whole and moved byte by byte.
 
 use std::ptr;
-use std::sync::Mutex;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 
 use super::*;
@@ -16,7 +16,10 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..=250_u8).cycle().take(len).collect()
 }
 
-/// Every way to make a message of these bytes.
+/// The longest of them, for ever.
+static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| pattern(100_000));
+
+/// Every way to make a message of these bytes, which are a pattern.
 fn all_kinds(bytes: &[u8]) -> Vec<(&'static str, Message)> {
     let mut zeroed = Message::zeroed(bytes.len()).unwrap();
     assert!(zeroed.iter().all(|&b| b == 0));
@@ -28,7 +31,7 @@ fn all_kinds(bytes: &[u8]) -> Vec<(&'static str, Message)> {
         ("copied", Message::copy_from_slice(bytes)),
         ("tried", Message::try_copy_from_slice(bytes).unwrap()),
         ("zeroed", zeroed),
-        ("static", Message::from_static(Vec::leak(bytes.to_vec()))),
+        ("static", Message::from_static(&PATTERN[..bytes.len()])),
         ("vec", Message::from_vec(bytes.to_vec())),
         ("buffer", Message::from_buffer(buffer)),
         ("owner", Message::from_owner(bytes.to_vec())),

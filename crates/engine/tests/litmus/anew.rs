@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use ferromq_engine::MonitorEvents;
-use ferromq_os::process;
 use ferromq_vocabulary::{Event, SocketType, Value};
 
 use crate::common::{
-    ALL, INPROC, STREAMS, TCP, after, descriptors, each, recv, recv_parts, send, send_parts,
-    socket, try_send, until, wait_for, within,
+    ALL, INPROC, STREAMS, TCP, after, descriptors, each, recv, recv_parts, resident_bytes, send,
+    send_parts, socket, try_send, until, wait_for, within,
 };
 use crate::peer::Listener;
 
@@ -296,9 +295,9 @@ fn lost_connections_leave_nothing() {
                 }
             };
             lose(200);
-            let before = (descriptors(), process::resident_bytes());
+            let before = (descriptors(), resident_bytes());
             lose(1000);
-            let now = (descriptors(), process::resident_bytes());
+            let now = (descriptors(), resident_bytes());
             assert!(now.0 <= before.0 + 8, "{socket_type}: {before:?} {now:?}");
             // 667 bytes for each were 650 KiB once.
             assert!(

@@ -186,6 +186,14 @@ pub(crate) fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+/// How much memory of this process is resident; nothing under a sanitizer, which keeps more memory than we have.
+pub(crate) fn resident_bytes() -> usize {
+    if std::env::var_os("UNDER_SANITIZER").is_some() {
+        return 0;
+    }
+    ferromq_os::process::resident_bytes()
+}
+
 /// Another process: this binary, as the test `role` with an argument.
 pub(crate) struct Process {
     child: Child,

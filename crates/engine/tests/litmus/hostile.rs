@@ -5,12 +5,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ferromq_engine::{Context, MonitorEvents};
-use ferromq_os::process::resident_bytes;
 use ferromq_vocabulary::SocketType;
 
 use crate::common::{
     IPC, PLENTY, Process, STREAMS, TCP, at_some_pace, each, nothing, number, numbered, policy_name,
-    recv, role, say, send, socket, until, wait_for,
+    recv, resident_bytes, role, say, send, socket, until, wait_for,
 };
 use crate::peer::{COMMAND, LONG, Listener, MORE, Peer, command, frame, greeting, ready};
 

@@ -5,11 +5,11 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use ferromq_engine::{MonitorEvents, Socket, Wait};
-use ferromq_os::process::resident_bytes;
 use ferromq_vocabulary::{Code, SocketType};
 
 use crate::common::{
-    STREAMS, after, each, nothing, recv, recv_parts, send, socket, try_send, until, wait_for,
+    STREAMS, after, each, nothing, recv, recv_parts, resident_bytes, send, socket, try_send, until,
+    wait_for,
 };
 use crate::peer::{COMMAND, MORE, Peer, command, frame, greeting, ready};
 

@@ -12,12 +12,11 @@ use std::time::{Duration, Instant};
 
 use ferromq_engine::{Context, Policy, Socket};
 use ferromq_os::memory::{in_use, trim};
-use ferromq_os::process::resident_bytes;
 use ferromq_vocabulary::{Code, SocketType};
 
 use crate::common::{
-    Process, TCP, after, descriptors, number, numbered, policy_name, recv, recv_parts, role, say,
-    send, send_parts, sit_still, socket, turn, within,
+    Process, TCP, after, descriptors, number, numbered, policy_name, recv, recv_parts,
+    resident_bytes, role, say, send, send_parts, sit_still, socket, turn, within,
 };
 use crate::peer::{COMMAND, LONG, MORE, command, frame, greeting, ready};
 

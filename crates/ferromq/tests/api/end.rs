@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Close, drop, shutdown.
 
-use std::mem::ManuallyDrop;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -54,8 +54,9 @@ fn dropping_a_socket_does_not_wait() {
         drop(push);
         context
     };
-    // Its drop would wait for the linger.
-    let context = ManuallyDrop::new(lingering(100 * LONG));
+    // Its drop would wait for the linger; so it stays until the process ends.
+    static STAYS: OnceLock<Context> = OnceLock::new();
+    let context = STAYS.get_or_init(|| lingering(100 * LONG));
     let short = Some(Duration::from_millis(20));
     assert_eq!(context.terminate(short), Err(Error::Again));
     // The context waits for linger, and then it is over.

@@ -21,25 +21,26 @@ use crate::common::{
     recv, recv_parts, role, say, send, send_parts, socket, try_send, until, until_subscribed,
     wait_for, within,
 };
+use crate::killed::peers_are_killed;
 use crate::peer::{Listener, Peer, frame, greeting, ready};
 use crate::secured::{MECHANISMS, Mechanism, Porter};
 
 /// What one round of a kind of unrest takes place in.
-struct Round {
+pub(crate) struct Round {
     context: Context,
-    policy: Policy,
+    pub(crate) policy: Policy,
     endpoint: String,
     mechanism: Mechanism,
 }
 
 impl Round {
-    /// Another policy, transport and mechanism each time, until every three have met.
+    /// Another policy, transport and mechanism each time; after 48 each has met each type of the four of a kind.
     fn new(name: &str, index: usize) -> Self {
         let context = Context::new();
         let policy = POLICIES[index % 3];
         context.set_policy(policy);
         context.set_authenticator(Some(Arc::new(Porter)));
-        let (endpoint, mechanism) = match index / 3 % 4 {
+        let (endpoint, mechanism) = match (index / 3 + index / 12) % 4 {
             0 => (STREAMS[index % 2].to_owned(), Mechanism::Null),
             1 => (format!("inproc://{name}"), Mechanism::Null),
             2 => (STREAMS[index % 2].to_owned(), Mechanism::Curve),
@@ -53,8 +54,17 @@ impl Round {
         }
     }
 
+    /// One with processes that know of no passwords.
+    pub(crate) fn between_processes(name: &str, index: usize) -> Self {
+        Self {
+            endpoint: STREAMS[index % 2].to_owned(),
+            mechanism: Mechanism::Null,
+            ..Self::new(name, index)
+        }
+    }
+
     /// A socket that serves, bound.
-    fn server(&self, socket_type: SocketType) -> (Socket, String) {
+    pub(crate) fn server(&self, socket_type: SocketType) -> (Socket, String) {
         let mut server = socket(&self.context, socket_type);
         self.mechanism.serve(&mut server);
         let bound = server.bind(&self.endpoint).unwrap().to_owned();
@@ -72,7 +82,7 @@ impl Round {
         !self.endpoint.starts_with("inproc")
     }
 
-    fn over(self) {
+    pub(crate) fn over(self) {
         assert!(
             self.context.terminate(Some(after(PLENTY))),
             "{:?} {} does not end",
@@ -160,7 +170,7 @@ fn senders_come_and_go(index: usize) {
     round.over();
 }
 
-fn size_of(count: u64) -> usize {
+pub(crate) fn size_of(count: u64) -> usize {
     8 + usize::try_from(count).unwrap() * 613 % 3000
 }
 
@@ -217,11 +227,7 @@ fn uninterrupted<T>(call: impl FnOnce() -> Result<T, Code>) -> Option<T> {
 /// what the dead had is all that is missing.
 fn workers_are_killed(index: usize) {
     const AT_A_TIME: usize = 30;
-    let round = Round {
-        endpoint: STREAMS[index % 2].to_owned(),
-        mechanism: Mechanism::Null,
-        ..Round::new("workers", index)
-    };
+    let round = Round::between_processes("workers", index);
     let kind = ["REP", "DEALER", "ROUTER"][index % 3];
     let (mut dealer, bound) = round.server(SocketType::Dealer);
     let start = || {
@@ -609,9 +615,10 @@ fn nobody_good_listens(index: usize) {
 /// One kind of unrest, a round at a time.
 type Kind = fn(usize);
 
-const KINDS: [(&str, Kind); 7] = [
+const KINDS: [(&str, Kind); 8] = [
     ("senders come and go", senders_come_and_go),
     ("workers are killed", workers_are_killed),
+    ("peers are killed", peers_are_killed),
     ("subscribers come and go", subscribers_come_and_go),
     ("bad peers are refused", bad_peers_are_refused),
     ("the other side is restarted", the_other_side_is_restarted),

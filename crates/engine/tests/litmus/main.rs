@@ -18,7 +18,8 @@
 //! 14. [`whole`]: messages half received and half sent when a peer is let go of
 //! 15. [`anew`]: what has ended, what begins anew, and what is left behind
 //! 16. [`churn`]: everything at once, with accounts
-//! 17. [`losses`]: thousands of lost connections of each kind
+//! 17. [`killed`]: peers of each type that are killed in the middle of a conversation
+//! 18. [`losses`]: thousands of lost connections of each kind
 
 #[cfg(test)]
 mod anew;
@@ -36,6 +37,8 @@ mod cut;
 mod held;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod killed;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

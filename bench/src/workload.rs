@@ -20,6 +20,8 @@ pub enum Work {
     Idle,
     /// `extent` silent connections to one PULL.
     Memory,
+    /// `extent` connections to one ROUTER that have brought a message each.
+    MemoryUsed,
     /// A PULL that gets `count` messages, a hundred a second.
     Blocked,
     /// A ROUTER that answers `count` questions of `extent` DEALERs, each of which has [`Task::depth`] under way.
@@ -152,6 +154,7 @@ impl fmt::Display for Work {
             Self::Burst => "burst",
             Self::Idle => "idle",
             Self::Memory => "memory",
+            Self::MemoryUsed => "memory-used",
             Self::Blocked => "blocked",
             Self::Echo => "echo",
             Self::EchoInTurn => "echo-in-turn",
@@ -506,17 +509,18 @@ impl Workload {
         }
     }
 
-    fn memory() -> Self {
+    fn memory(work: Work, label: &str) -> Self {
+        let task = Task {
+            extent: 3000,
+            count: 1,
+            ..task(work, Transport::Tcp)
+        };
         Self {
-            name: "memory-3000".to_owned(),
-            task: Task {
-                extent: 3000,
-                count: 1,
-                ..task(Work::Memory, Transport::Tcp)
-            },
+            name: format!("{work}-3000"),
+            task,
             scaled: false,
             rows: vec![Row {
-                label: "memory per idle connection, 3,000 to one PULL".to_owned(),
+                label: label.to_owned(),
                 figure: "bytes",
                 unit: Unit::Bytes,
                 bar: Bar::AtMost(0.08),
@@ -693,7 +697,14 @@ pub fn workloads(face: Face) -> Vec<Workload> {
         Workload::burst(30, AtMost(1.1), AtMost(1.2)),
         Workload::burst(100, AtMost(0.9), AtMost(1.2)),
         Workload::idle(),
-        Workload::memory(),
+        Workload::memory(
+            Work::Memory,
+            "memory per idle connection, 3,000 to one PULL",
+        ),
+        Workload::memory(
+            Work::MemoryUsed,
+            "memory per connection to one ROUTER that has brought a message",
+        ),
         Workload::blocked(),
         Workload::echo(Work::EchoInTurn, 1, AtLeast(4.0)),
         // The kernel's part alone is more than a quarter of libzmq's whole time.
@@ -730,13 +741,14 @@ fn bytes(size: usize) -> String {
     }
 }
 
-const WORKS: [Work; 15] = [
+const WORKS: [Work; 16] = [
     Work::Throughput,
     Work::FanOut,
     Work::RoundTrip,
     Work::Burst,
     Work::Idle,
     Work::Memory,
+    Work::MemoryUsed,
     Work::Blocked,
     Work::Echo,
     Work::EchoInTurn,

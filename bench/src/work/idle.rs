@@ -50,15 +50,40 @@ pub(super) fn keep_still<C: Context>(context: &C, task: &Task, company: &Company
 /// A bound socket that connections come to.
 pub(super) fn hold<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     let mut socket = context.socket(Kind::Pull)?;
-    bind(&mut socket, task, company)?;
-    settle(&mut socket)?;
+    let bytes = taken(&mut socket, task, company, settle)?;
+    company.result("bytes", bytes)
+}
+
+/// The same, where each connection has brought a message.
+pub(super) fn hold_used<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    let mut socket = context.socket(Kind::Router)?;
+    let bytes = taken(&mut socket, task, company, |socket| {
+        for _ in 0..task.extent {
+            // Who it is from, and what it is.
+            socket.recv_message(|_| ())?;
+            socket.recv_message(|_| ())?;
+        }
+        settle(socket)
+    })?;
+    company.result("bytes", bytes)
+}
+
+/// The memory that each connection takes in the end.
+fn taken<S: Socket>(
+    socket: &mut S,
+    task: &Task,
+    company: &Company,
+    receive: impl FnOnce(&mut S) -> Outcome<()>,
+) -> Outcome<f64> {
+    bind(socket, task, company)?;
+    settle(socket)?;
     let before = resident()?;
     company.tell("go")?;
     company.hear()?;
-    settle(&mut socket)?;
+    receive(socket)?;
     let after = resident()?;
     company.tell(END)?;
-    company.result("bytes", (after - before) / task.extent as f64)
+    Ok((after - before) / task.extent as f64)
 }
 
 /// Lets the library do what it has to about news: what is to be measured begins afterwards.
@@ -74,12 +99,23 @@ fn settle(socket: &mut impl Socket) -> Outcome<()> {
 
 /// Peers that shake hands and say nothing more.
 pub(super) fn connect(task: &Task, company: &Company) -> Outcome<()> {
+    be_there(task, company, "PUSH", b"")
+}
+
+/// Peers that shake hands and send one message of a byte.
+pub(super) fn connect_and_say(task: &Task, company: &Company) -> Outcome<()> {
+    be_there(task, company, "DEALER", b"\x00\x01x")
+}
+
+fn be_there(task: &Task, company: &Company, socket_type: &str, words: &[u8]) -> Outcome<()> {
     let endpoint = company.hear()?;
     let address = endpoint.strip_prefix("tcp://").unwrap_or(&endpoint);
     company.hear()?;
     let mut peers = Vec::new();
     for _ in 0..task.extent {
-        peers.push(meet(address, "PUSH")?);
+        let mut peer = meet(address, socket_type)?;
+        peer.write_all(words)?;
+        peers.push(peer);
     }
     company.tell("go")?;
     company.hear().map(drop)

@@ -21,7 +21,7 @@ use ferromq_os::stream::Stream;
 
 use crate::chunk::{Chunk, Kind, Link, Reference, Word};
 use crate::loom::Arc;
-use crate::pool::{LARGE, LEAST, Pool, SLAB};
+use crate::pool::{HEAD, LARGE, LEAST, MORE, Pool, SLAB};
 use crate::queue::Shared;
 use crate::reader::Reader;
 
@@ -156,7 +156,7 @@ impl Fill {
     /// [`absorb`](Self::absorb) or a [`walk`](Self::walk).
     #[must_use]
     pub fn unclaimed(&self) -> u64 {
-        self.unclaimed + (self.beginnings.len() * LEAST) as u64
+        self.unclaimed + (self.beginnings.len() * (HEAD + LEAST)) as u64
     }
 
     /// Nothing is held of a frame that has not come to its end, as far as walks have come.
@@ -652,10 +652,18 @@ impl Fill {
             let from = if self.is_bytes() { self.scan } else { self.at };
             // Of a frame smaller than BY_REFERENCE_IN: a larger one is assembled.
             let partial = self.at - from;
-            let size = (partial + bytes.len())
+            let need = partial + bytes.len();
+            // The first message of many a connection is short, and its last: its chunk leaves a small hole.
+            let doubled = (2 * (self.capacity() + HEAD)).min(MORE + HEAD);
+            let with_head = if need > MORE {
+                need
+            } else {
+                doubled.max(need + HEAD)
+            };
+            let size = with_head
                 .next_power_of_two()
-                .clamp(LEAST + 64, LARGE + 64)
-                - 64;
+                .clamp(LEAST + HEAD, LARGE + HEAD)
+                - HEAD;
             // A frame that comes in small pieces is not moved for each of them.
             let fresh = Chunk::bytes(size.max(partial + partial / 2 + LEAST), false);
             self.carry_over(fresh, from);

@@ -17,6 +17,8 @@ pub(crate) const LARGE: usize = 16;
 pub(crate) const SLAB: usize = 24;
 #[cfg(loom)]
 pub(crate) const LEAST: usize = 8;
+#[cfg(loom)]
+pub(crate) const MORE: usize = 8;
 
 /// First chunk of a queue that has been quiet: one page with its head.
 #[cfg(not(loom))]
@@ -27,10 +29,16 @@ pub(crate) const SMALL: usize = 4096 - 64;
 pub(crate) const LARGE: usize = 128 * 1024 - 64;
 /// Least chunk for what an I/O thread has read.
 #[cfg(not(loom))]
-pub(crate) const LEAST: usize = 512 - 64;
+pub(crate) const LEAST: usize = 128 - 64;
+/// Up to here each is twice as large as the one before.
+#[cfg(not(loom))]
+pub(crate) const MORE: usize = 512 - 64;
 /// What one read from the kernel is offered.
 #[cfg(not(loom))]
 pub(crate) const SLAB: usize = 256 * 1024 - 64;
+
+/// What the head of a chunk takes of its block.
+pub(crate) const HEAD: usize = 64;
 
 /// Chunks of a stream between two threads that cool down before they are written again: together more than the
 /// caches which belong to one CPU alone.

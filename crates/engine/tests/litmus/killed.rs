@@ -5,12 +5,15 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use ferromq_engine::{Context, Socket, Wait};
 use ferromq_vocabulary::{Code, SocketType};
 
 use crate::churn::{Round, size_of};
-use crate::common::{Process, number, numbered, role, say, send, socket, try_send, until, within};
+use crate::common::{
+    PLENTY, Process, after, number, numbered, role, say, send, socket, try_send, until, within,
+};
 
 /// Who is killed, and who stays.
 const PAIRS: [(SocketType, SocketType); 12] = [
@@ -127,6 +130,9 @@ fn peer() {
     let context = Context::new();
     let mut socket = socket(&context, socket_type);
     socket.set_option("RECONNECT_IVL", 1).unwrap();
+    // What is on the way when it is killed is to be heard soon.
+    socket.set_option("SNDHWM", 20).unwrap();
+    socket.set_option("SNDBUF", 8 << 10).unwrap();
     socket.connect(endpoint).unwrap();
     let mut speaker = Speaker::new(socket, socket_type, life * LIFE);
     let mut heard = 0;
@@ -145,6 +151,7 @@ pub(crate) fn peers_are_killed(index: usize) {
     let round = Round::between_processes("killed", index);
     let (mut near, bound) = round.server(stays);
     near.set_option("SNDHWM", 20).unwrap();
+    near.set_option("RCVBUF", 8 << 10).unwrap();
     let mut near = Speaker::new(near, stays, 0);
     for life in 1..4 {
         let argument = format!("{killed} {life} {bound}");
@@ -172,10 +179,13 @@ pub(crate) fn peers_are_killed(index: usize) {
         peer.kill();
     }
     // What the dead had said is heard first.
-    until("a peer is still there", || {
-        near.turn();
-        near.socket.peers() == 0
-    });
+    let mut deadline = after(PLENTY);
+    while near.socket.peers() > 0 {
+        if near.turn().is_some() {
+            deadline = after(PLENTY);
+        }
+        assert!(Instant::now() < deadline, "a peer is still there");
+    }
     println!("{killed} was killed, {stays} said {}", near.next);
     drop(near);
     round.over();

@@ -9,6 +9,8 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use ferromq_message::frame;
 use ferromq_os::clock::{ticks, ticks_per_us};
@@ -502,6 +504,13 @@ impl Connection {
         !self.dice.one_in(2)
     }
 
+    /// Under chaos an I/O thread is held up here now and then, for as long as an application needs to do a lot.
+    pub(crate) fn dawdle(&self) {
+        if self.dice.one_in(4) {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// What the peer speaks from here on, if it is not ZMTP 3 in the clear.
     pub(crate) fn set_coding(&self, transcoder: Option<Transcoder>) {
         let (outlet, inlet) = transcoder
@@ -640,7 +649,7 @@ fn wait_for<T>(lock: &TryLock<T>) -> Guard<'_, T> {
             yield_now();
         } else {
             // The holder has been preempted; with real-time priorities a yield would not let it run.
-            std::thread::sleep(std::time::Duration::from_micros(50));
+            thread::sleep(Duration::from_micros(50));
         }
     }
 }

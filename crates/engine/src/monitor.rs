@@ -175,3 +175,34 @@ impl Monitor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_queue_gives_its_place_back() {
+        let monitor = Monitor::default();
+        let events = monitor.open();
+        let say = |count| {
+            for _ in 0..count {
+                monitor
+                    .report(|| MonitorEvent::new(Event::MonitorStopped, "tcp://127.0.0.1:1", ""));
+            }
+        };
+        let place = || events.post.queue().events.capacity();
+        say(FEW / 4);
+        while events.try_next().is_some() {}
+        let kept = place();
+        assert!(kept > 0 && kept <= FEW, "{kept}");
+        say(MONITOR_QUEUE + 3);
+        assert_eq!(events.lost(), 3);
+        for _ in 0..MONITOR_QUEUE - 1 {
+            assert!(events.try_next().is_some());
+        }
+        assert!(place() >= MONITOR_QUEUE);
+        assert!(events.try_next().is_some());
+        assert_eq!(place(), 0);
+        assert!(events.try_next().is_none());
+    }
+}

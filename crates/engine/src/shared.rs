@@ -301,8 +301,12 @@ impl SocketShared {
     /// Tells the I/O thread that has the lease, if one has.
     pub(crate) fn tell_home(&self, order: Order) {
         let home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(io) = home.as_ref() {
-            io.post(order);
+        match home.as_ref() {
+            Some(io) => io.post(order),
+            None => debug_assert!(
+                !matches!(order, Order::Hold { .. }),
+                "a peer has come before there was a home"
+            ),
         }
     }
 

@@ -22,20 +22,20 @@ pub(crate) const MORE: usize = 8;
 
 /// First chunk of a queue that has been quiet: one page with its head.
 #[cfg(not(loom))]
-pub(crate) const SMALL: usize = 4096 - 64;
+pub(crate) const SMALL: usize = 4096 - HEAD;
 /// Chunk of a queue that streams: twice the batch that is flushed at once, so that one batch lies
 /// in one piece.
 #[cfg(not(loom))]
-pub(crate) const LARGE: usize = 128 * 1024 - 64;
+pub(crate) const LARGE: usize = 128 * 1024 - HEAD;
 /// Least chunk for what an I/O thread has read.
 #[cfg(not(loom))]
-pub(crate) const LEAST: usize = 128 - 64;
+pub(crate) const LEAST: usize = 128 - HEAD;
 /// Up to here each is twice as large as the one before.
 #[cfg(not(loom))]
-pub(crate) const MORE: usize = 512 - 64;
+pub(crate) const MORE: usize = 512 - HEAD;
 /// What one read from the kernel is offered.
 #[cfg(not(loom))]
-pub(crate) const SLAB: usize = 256 * 1024 - 64;
+pub(crate) const SLAB: usize = 256 * 1024 - HEAD;
 
 /// What the head of a chunk takes of its block.
 pub(crate) const HEAD: usize = 64;

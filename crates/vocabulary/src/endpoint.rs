@@ -76,7 +76,7 @@ impl Endpoint {
             | (Scheme::Udp, Radio | Dish | Dgram) => Ok(()),
             (Scheme::Pgm | Scheme::Epgm | Scheme::Udp, _)
             | (_, Dgram)
-            | (Scheme::Ipc | Scheme::Inproc, Stream) => Err(EndpointError::Incompatible),
+            | (Scheme::Inproc, Stream) => Err(EndpointError::Incompatible),
             _ => Ok(()),
         }
     }

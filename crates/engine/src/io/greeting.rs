@@ -307,6 +307,8 @@ impl IoThread {
         connection.subscribes_by_command.store(by_command, Relaxed);
         let socket = Arc::clone(&session.socket);
         socket.connections().insert(id, Arc::clone(&connection));
+        // Before the application hears of the peer: what it has to say to an I/O thread then, somebody must hear.
+        socket.settle_at(&self.handle);
         // The application hears of the peer before it can meet a message of it.
         match fresh {
             Some(pipe) => {
@@ -342,7 +344,7 @@ impl IoThread {
             self.lost(id, DisconnectReason::Local);
             return;
         }
-        socket.settle_at(&self.handle);
+        connection.dawdle();
         self.schedule(id);
         self.start_traffic(id);
     }

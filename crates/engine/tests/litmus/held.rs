@@ -2,6 +2,8 @@
 //! Answers that are held back for others to go with them: they come all the same, whatever the
 //! application does next.
 
+use std::time::Duration;
+
 use ferromq_engine::{Context, Policy, Socket, Wait};
 use ferromq_vocabulary::SocketType;
 
@@ -9,7 +11,7 @@ use crate::common::{
     PLENTY, POLICIES, Process, STREAMS, after, each, recv, recv_parts, role, say, send_parts,
     sit_still, socket, turn, until,
 };
-use crate::peer::{Peer, frame};
+use crate::peer::{Peer, frame, greeting, ready};
 
 /// Requests that a peer sends in one piece.
 const ASKED: usize = 20;
@@ -20,10 +22,13 @@ fn ask(peer: &mut Peer, count: usize) {
 
 /// Asks so many questions in one piece, numbered from here on.
 fn ask_from(peer: &mut Peer, first: usize, count: usize) {
-    let questions: Vec<u8> = (first..first + count)
+    peer.write(&questions(first, count));
+}
+
+fn questions(first: usize, count: usize) -> Vec<u8> {
+    (first..first + count)
         .flat_map(|number| frame(0, &[u8::try_from(number).unwrap()]))
-        .collect();
-    peer.write(&questions);
+        .collect()
 }
 
 /// The next answers of a peer, which are to be these.
@@ -78,6 +83,40 @@ fn those_of_an_application_that_sleeps() {
     }
 }
 
+/// The first peer of a socket asks with the last word of its handshake. Its first question is answered while its
+/// connection is being made; some more are answered later, and the application makes no further call.
+#[test]
+fn those_of_a_first_peer() {
+    each(&STREAMS, |context, endpoint| {
+        for _ in 0..30 {
+            let mut router = socket(context, SocketType::Router);
+            let bound = router.bind(endpoint).unwrap().to_owned();
+            let mut peer = Peer::connect(&bound);
+            peer.write(&[greeting().to_vec(), ready("DEALER"), questions(0, ASKED)].concat());
+            answer_at_once(&mut router);
+            peer.hear_hands_shaken();
+            hear(&mut peer, 0..1);
+            // For so long that the I/O thread no longer looks at it.
+            assert!(!peer.has_input(Duration::from_millis(20)));
+            for _ in 1..7 {
+                answer_one(&mut router);
+            }
+            hear(&mut peer, 1..7);
+        }
+    });
+}
+
+/// Answers the next request as soon as it can be seen.
+fn answer_at_once(router: &mut Socket) {
+    let mut id = None;
+    until("no request comes", || {
+        id = router.recv_frame(Wait::No).ok();
+        id.is_some()
+    });
+    let question = recv(router);
+    send_parts(router, &[&id.unwrap(), &question]);
+}
+
 /// The same with many peers, so that each has had some of its turns.
 #[test]
 fn those_of_many_peers() {
@@ -95,7 +134,7 @@ fn those_of_many_peers() {
         let mut heard = vec![0; PEERS];
         until("not all answers have come", || {
             for (peer, heard) in peers.iter_mut().zip(&mut heard) {
-                while peer.has_input(std::time::Duration::ZERO) {
+                while peer.has_input(Duration::ZERO) {
                     hear(peer, *heard..*heard + 1);
                     *heard += 1;
                 }
@@ -124,7 +163,7 @@ fn those_of_an_application_that_turns_to_others() {
             answer_one(&mut router);
             answer_one(&mut router);
             hear(&mut busy, 0..2);
-            patient.has_input(std::time::Duration::ZERO)
+            patient.has_input(Duration::ZERO)
         });
         hear(&mut patient, 0..2);
     });
@@ -220,7 +259,7 @@ fn those_of_several_io_threads() {
         // No further call.
         until("not all answers have come", || {
             for peer in &mut peers {
-                while peer.has_input(std::time::Duration::ZERO) {
+                while peer.has_input(Duration::ZERO) {
                     peer.message().unwrap();
                     heard += 1;
                 }

@@ -131,7 +131,7 @@ impl Peer {
         self.hear_hands_shaken();
     }
 
-    fn hear_hands_shaken(&mut self) {
+    pub(crate) fn hear_hands_shaken(&mut self) {
         let mut theirs = [0; 64];
         self.stream.read_exact(&mut theirs).unwrap();
         assert_eq!((theirs[0], theirs[9], theirs[10]), (0xff, 0x7f, 3));

@@ -6,91 +6,23 @@
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferromq_engine::{Context, Outgoing, Policy, Socket, Wait};
+use ferromq_engine::{Context, Outgoing, Socket, Wait};
 use ferromq_os::memory::{in_use, trim};
 use ferromq_vocabulary::{Code, SocketType};
 
 use crate::common::{
-    PLENTY, POLICIES, Process, STREAMS, after, counts_every_byte, descriptors, number, numbered,
-    recv, recv_parts, role, say, send, send_parts, socket, try_send, until, until_subscribed,
-    wait_for, within,
+    Process, counts_every_byte, descriptors, number, numbered, recv, recv_parts, role, say, send,
+    send_parts, socket, try_send, until, until_subscribed, wait_for, within,
 };
 use crate::killed::peers_are_killed;
 use crate::peer::{Listener, Peer, frame, greeting, ready};
-use crate::secured::{MECHANISMS, Mechanism, Porter};
-
-/// What one round of a kind of unrest takes place in.
-pub(crate) struct Round {
-    context: Context,
-    pub(crate) policy: Policy,
-    endpoint: String,
-    mechanism: Mechanism,
-}
-
-impl Round {
-    /// Another policy, transport and mechanism each time; after 48 each has met each type of the four of a kind.
-    fn new(name: &str, index: usize) -> Self {
-        let context = Context::new();
-        let policy = POLICIES[index % 3];
-        context.set_policy(policy);
-        context.set_authenticator(Some(Arc::new(Porter)));
-        let (endpoint, mechanism) = match (index / 3 + index / 12) % 4 {
-            0 => (STREAMS[index % 2].to_owned(), Mechanism::Null),
-            1 => (format!("inproc://{name}"), Mechanism::Null),
-            2 => (STREAMS[index % 2].to_owned(), Mechanism::Curve),
-            _ => (STREAMS[index % 2].to_owned(), Mechanism::Plain),
-        };
-        Self {
-            context,
-            policy,
-            endpoint,
-            mechanism,
-        }
-    }
-
-    /// One with processes that know of no passwords.
-    pub(crate) fn between_processes(name: &str, index: usize) -> Self {
-        Self {
-            endpoint: STREAMS[index % 2].to_owned(),
-            mechanism: Mechanism::Null,
-            ..Self::new(name, index)
-        }
-    }
-
-    /// A socket that serves, bound.
-    pub(crate) fn server(&self, socket_type: SocketType) -> (Socket, String) {
-        let mut server = socket(&self.context, socket_type);
-        self.mechanism.serve(&mut server);
-        let bound = server.bind(&self.endpoint).unwrap().to_owned();
-        (server, bound)
-    }
-
-    /// A socket of a client, not connected yet.
-    fn client(&self, socket_type: SocketType) -> Socket {
-        let mut client = socket(&self.context, socket_type);
-        self.mechanism.ask(&mut client, true);
-        client
-    }
-
-    fn is_stream(&self) -> bool {
-        !self.endpoint.starts_with("inproc")
-    }
-
-    pub(crate) fn over(self) {
-        assert!(
-            self.context.terminate(Some(after(PLENTY))),
-            "{:?} {} does not end",
-            self.policy,
-            self.endpoint
-        );
-    }
-}
+use crate::round::{Round, place, size_of};
+use crate::secured::{MECHANISMS, Mechanism};
 
 /// Does this to a socket in another thread, from which it comes back.
 fn elsewhere<R: Send>(
@@ -113,7 +45,7 @@ fn elsewhere<R: Send>(
 fn senders_come_and_go(index: usize) {
     const SENDERS: u64 = 12;
     const EACH: u64 = 300;
-    let round = Round::new("senders", index);
+    let round = Round::new("senders", place(index, 4));
     let (near, far) = [
         (SocketType::Pull, SocketType::Push),
         (SocketType::Dealer, SocketType::Dealer),
@@ -170,10 +102,6 @@ fn senders_come_and_go(index: usize) {
     round.over();
 }
 
-pub(crate) fn size_of(count: u64) -> usize {
-    8 + usize::try_from(count).unwrap() * 613 % 3000
-}
-
 /// Who sent it, and which it is.
 fn say_number(sender: &mut Socket, to: SocketType, id: u64, count: u64) {
     let (id, body) = (numbered(id, 8), numbered(count, size_of(count)));
@@ -227,7 +155,7 @@ fn uninterrupted<T>(call: impl FnOnce() -> Result<T, Code>) -> Option<T> {
 /// what the dead had is all that is missing.
 fn workers_are_killed(index: usize) {
     const AT_A_TIME: usize = 30;
-    let round = Round::between_processes("workers", index);
+    let round = Round::between_processes("workers", place(index, 3));
     let kind = ["REP", "DEALER", "ROUTER"][index % 3];
     let (mut dealer, bound) = round.server(SocketType::Dealer);
     let start = || {
@@ -387,7 +315,7 @@ fn number_or_end(socket: &mut Socket) -> Option<u64> {
 /// Peers that are refused, say nothing, say the wrong thing or stop in the middle, one after the other; two who are good
 /// go on with their conversation.
 fn bad_peers_are_refused(index: usize) {
-    let round = Round::new("refused", index);
+    let round = Round::new("refused", place(index, 4));
     let (near, far) = [
         (SocketType::Rep, SocketType::Req),
         (SocketType::Router, SocketType::Req),
@@ -451,15 +379,16 @@ fn misbehave(round: &Round, bound: &str, attempt: u64) -> Box<dyn Any> {
 /// what is missing is what was on its way to those that ended.
 fn the_other_side_is_restarted(index: usize) {
     const LIVES: usize = 10;
+    let place = place(index, 4);
     let round = Round {
-        endpoint: if index.is_multiple_of(2) {
+        endpoint: if place.is_multiple_of(2) {
             // Nobody else takes the port there.
             "tcp://127.200.0.3:*".to_owned()
         } else {
             format!("ipc:///tmp/litmus-churn-{}", std::process::id())
         },
-        mechanism: MECHANISMS[index % 3],
-        ..Round::new("restarted", index)
+        mechanism: MECHANISMS[place / 6 % 3],
+        ..Round::new("restarted", place)
     };
     let (near, far) = [
         (SocketType::Push, SocketType::Pull),

@@ -254,6 +254,11 @@ impl Process {
         );
     }
 
+    /// Whether it goes on; it does not if it has found a fault.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

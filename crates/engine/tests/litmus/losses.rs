@@ -10,7 +10,7 @@ use ferromq_os::memory::{in_use, trim};
 use ferromq_vocabulary::SocketType;
 
 use crate::common::{
-    PLENTY, POLICIES, after, counts_every_byte, descriptors, socket, try_send, turn, until,
+    PLENTY, POLICIES, after, counts_every_byte, descriptors, send, socket, try_send, turn, until,
     wait_for,
 };
 use crate::peer::{Listener, Peer, command, greeting, ready};
@@ -32,7 +32,7 @@ struct Kind {
 /// What streams lies in blocks of this size and twice this size; of each a context keeps up to four.
 const BLOCK: usize = 128 << 10;
 
-const TYPES: [SocketType; 9] = [
+const TYPES: [SocketType; 20] = [
     SocketType::Push,
     SocketType::Pull,
     SocketType::Pub,
@@ -42,6 +42,17 @@ const TYPES: [SocketType; 9] = [
     SocketType::Req,
     SocketType::Rep,
     SocketType::Pair,
+    SocketType::Xpub,
+    SocketType::Xsub,
+    SocketType::Server,
+    SocketType::Client,
+    SocketType::Peer,
+    SocketType::Radio,
+    SocketType::Dish,
+    SocketType::Scatter,
+    SocketType::Gather,
+    SocketType::Channel,
+    SocketType::Stream,
 ];
 
 const fn counterpart(socket_type: SocketType) -> SocketType {
@@ -54,6 +65,14 @@ const fn counterpart(socket_type: SocketType) -> SocketType {
         SocketType::Router => SocketType::Dealer,
         SocketType::Req => SocketType::Rep,
         SocketType::Rep => SocketType::Req,
+        SocketType::Xpub => SocketType::Xsub,
+        SocketType::Xsub => SocketType::Xpub,
+        SocketType::Server => SocketType::Client,
+        SocketType::Client => SocketType::Server,
+        SocketType::Radio => SocketType::Dish,
+        SocketType::Dish => SocketType::Radio,
+        SocketType::Scatter => SocketType::Gather,
+        SocketType::Gather => SocketType::Scatter,
         other => other,
     }
 }
@@ -69,17 +88,23 @@ fn kinds() -> impl Iterator<Item = Kind> {
         (Mechanism::Curve, true),
     ];
     let sides = [(true, false), (true, true), (false, false), (false, true)];
-    TYPES.into_iter().flat_map(move |socket_type| {
-        cases.into_iter().flat_map(move |(mechanism, refused)| {
-            sides.into_iter().map(move |(connects, busy)| Kind {
-                socket_type,
-                connects,
-                mechanism,
-                refused,
-                busy,
+    TYPES
+        .into_iter()
+        .flat_map(move |socket_type| {
+            cases.into_iter().flat_map(move |(mechanism, refused)| {
+                sides.into_iter().map(move |(connects, busy)| Kind {
+                    socket_type,
+                    connects,
+                    mechanism,
+                    refused,
+                    busy,
+                })
             })
         })
-    })
+        .filter(|kind| {
+            kind.socket_type != SocketType::Stream
+                || kind.mechanism == Mechanism::Null && !kind.refused
+        })
 }
 
 impl Kind {
@@ -110,8 +135,9 @@ impl Kind {
         near.set_option("RECONNECT_IVL", 1).unwrap();
         // What waits to be sent is no loss.
         near.set_option("SNDHWM", 10).unwrap();
-        if self.socket_type == SocketType::Sub {
-            near.subscribe(b"topic").unwrap();
+        match self.socket_type {
+            SocketType::Stream => near.set_option("STREAM_NOTIFY", 0).unwrap(),
+            _ => listen(&mut near),
         }
         let events = near.monitor();
         let far = if self.connects {
@@ -153,32 +179,53 @@ impl Kind {
             peer.try_write(&[greeting().to_vec(), ready("STREAM")].concat());
             peer.until_closed();
         } else {
+            if self.socket_type == SocketType::Stream {
+                return;
+            }
             peer.shake_hands(&counterpart(self.socket_type).to_string());
             if self.is_subscribed_to() {
-                peer.write(&command("SUBSCRIBE", b"topic"));
+                let name = if self.socket_type == SocketType::Radio {
+                    "JOIN"
+                } else {
+                    "SUBSCRIBE"
+                };
+                peer.write(&command(name, TOPIC));
             }
         }
     }
 
     /// A publisher that connects and makes no calls keeps what each connection has subscribed to until it makes one; up
-    /// to a megabyte.
+    /// to a megabyte. An XPUB is to be told of each, and keeps that until it is.
     fn is_subscribed_to(self) -> bool {
-        self.socket_type == SocketType::Pub && (self.busy || !self.connects)
-    }
-
-    fn subscribe(self, far: &mut Socket) {
-        if self.is_subscribed_to() {
-            far.subscribe(b"topic").unwrap();
+        match self.socket_type {
+            SocketType::Pub | SocketType::Radio => self.busy || !self.connects,
+            SocketType::Xpub => self.busy,
+            _ => false,
         }
     }
 
     fn server(self, context: &Context) -> Socket {
         let mut server = socket(context, counterpart(self.socket_type));
         self.mechanism.serve(&mut server);
-        self.subscribe(&mut server);
+        if self.is_subscribed_to() {
+            listen(&mut server);
+        }
         server
     }
 }
+
+/// Subscribes, or joins, if that is what this type does.
+fn listen(socket: &mut Socket) {
+    match socket.socket_type() {
+        SocketType::Sub => socket.subscribe(TOPIC).unwrap(),
+        SocketType::Xsub => send(socket, &[b"\x01", TOPIC].concat()),
+        SocketType::Dish => socket.join(TOPIC).unwrap(),
+        _ => {}
+    }
+}
+
+/// What is published.
+const TOPIC: &[u8] = b"topic";
 
 /// The other side.
 enum Far {
@@ -214,8 +261,8 @@ impl Loser {
             self.lose_one();
             if self.kind.busy {
                 // It may have nobody to send to, and nothing to receive.
-                try_send(&mut self.near, b"topic", Wait::No).ok();
-                self.near.recv_frame(Wait::No).ok();
+                try_send(&mut self.near, TOPIC, Wait::No).ok();
+                while self.near.recv_frame(Wait::No).is_ok() {}
             }
         }
     }
@@ -242,7 +289,9 @@ impl Loser {
             Far::Comes(bound) => {
                 let mut client = socket(&self.context, counterpart(kind.socket_type));
                 kind.mechanism.ask(&mut client, !kind.refused);
-                kind.subscribe(&mut client);
+                if kind.is_subscribed_to() {
+                    listen(&mut client);
+                }
                 client.set_option("RECONNECT_IVL", -1).unwrap();
                 let events = client.monitor();
                 client.connect(bound).unwrap();
@@ -327,6 +376,6 @@ fn nothing_is_left_of_lost_connections() {
                 losses,
             );
         }
-        Err(_) => each(kinds().skip(2).step_by(11), 100, 300),
+        Err(_) => each(kinds().skip(2).step_by(19), 100, 300),
     }
 }

@@ -52,6 +52,8 @@ mod never_again;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
+mod round;
+#[cfg(test)]
 mod secured;
 #[cfg(test)]
 mod siege;

@@ -59,6 +59,7 @@ mod req;
 mod rotation;
 mod router;
 mod routes;
+mod routing_id;
 mod scatter;
 mod server;
 mod sole;

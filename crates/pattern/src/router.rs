@@ -63,22 +63,24 @@ impl Router {
     /// Gives a pipe its routing id. A peer with that of another one is neither heard nor reached,
     /// unless it takes over.
     fn register(&mut self, id: PipeId, wanted: &[u8]) {
+        let made;
         let routing_id = if wanted.is_empty() {
-            self.routes.make_id()
+            made = self.routes.make_id();
+            &made[..]
         } else {
-            wanted.to_vec()
+            wanted
         };
-        if let Some(old) = self.routes.find(&routing_id) {
+        if let Some(old) = self.routes.find(routing_id) {
             if !self.handover {
                 return;
             }
             // The old one keeps what it has begun, under a name nobody knows.
             self.routes.remove(old);
             let nobody = self.routes.make_id();
-            self.routes.insert(nobody, old);
+            self.routes.insert(&nobody, old);
             self.faulty.push(old);
         }
-        self.tell(&routing_id, NOTIFY_CONNECT);
+        self.tell(routing_id, NOTIFY_CONNECT);
         self.routes.insert(routing_id, id);
     }
 

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 
 use ferromq_pipe::{PipeId, Pipes};
 
+use crate::routing_id::RoutingId;
+
 /// Which pipe leads to which routing id, and back.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
-    pipes: HashMap<Vec<u8>, PipeId>,
+    pipes: HashMap<RoutingId, PipeId>,
     /// By the pipe's index.
-    ids: Vec<Option<Vec<u8>>>,
+    ids: Vec<Option<RoutingId>>,
     next: u32,
     /// The peer for which there was no room when a message was refused.
     refused: Option<PipeId>,
@@ -26,11 +28,11 @@ impl Routes {
     }
 
     /// A routing id for a peer that has none: a zero and four bytes, as libzmq makes them.
-    pub(crate) fn make_id(&mut self) -> Vec<u8> {
+    pub(crate) fn make_id(&mut self) -> [u8; 5] {
         loop {
-            let number = self.make_number().to_be_bytes();
-            let id = [&[0], &number[..]].concat();
-            if !self.pipes.contains_key(&id) {
+            let [a, b, c, d] = self.make_number().to_be_bytes();
+            let id = [0, a, b, c, d];
+            if !self.pipes.contains_key(&id[..]) {
                 return id;
             }
         }
@@ -57,7 +59,8 @@ impl Routes {
     }
 
     /// Gives a pipe its routing id, which nobody else must have.
-    pub(crate) fn insert(&mut self, routing_id: Vec<u8>, id: PipeId) {
+    pub(crate) fn insert(&mut self, routing_id: &[u8], id: PipeId) {
+        let routing_id = RoutingId::from(routing_id);
         if self.ids.len() <= id.index() {
             self.ids.resize(id.index() + 1, None);
         }
@@ -66,12 +69,12 @@ impl Routes {
     }
 
     /// Takes a pipe's routing id back; what it was.
-    pub(crate) fn remove(&mut self, id: PipeId) -> Option<Vec<u8>> {
+    pub(crate) fn remove(&mut self, id: PipeId) -> Option<RoutingId> {
         if self.refused == Some(id) {
             self.refused = None;
         }
         let routing_id = self.ids.get_mut(id.index())?.take()?;
-        self.pipes.remove(&routing_id);
+        self.pipes.remove(&routing_id[..]);
         Some(routing_id)
     }
 

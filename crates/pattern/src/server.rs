@@ -43,7 +43,7 @@ impl Server {
 impl Pattern for Server {
     fn attach(&mut self, _: &mut Pipes, id: PipeId) -> Attached {
         let number = self.routes.make_number();
-        self.routes.insert(number.to_be_bytes().to_vec(), id);
+        self.routes.insert(&number.to_be_bytes(), id);
         self.queue.attach(id);
         Attached::Yes
     }

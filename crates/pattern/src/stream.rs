@@ -47,12 +47,12 @@ impl Stream {
         let Some(pipe) = pipes.get(id) else { return };
         let assigned = &pipe.peer.assigned_id;
         let free = !assigned.is_empty() && self.routes.find(assigned).is_none();
-        let name = if free {
-            assigned.to_vec()
+        if free {
+            self.routes.insert(assigned, id);
         } else {
-            self.routes.make_id()
-        };
-        self.routes.insert(name, id);
+            let name = self.routes.make_id();
+            self.routes.insert(&name, id);
+        }
         self.queue.attach(id);
     }
 }

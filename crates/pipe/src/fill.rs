@@ -230,11 +230,12 @@ impl Fill {
         !told
     }
 
-    /// A walk has told of every command from a place on up to `scanned`.
-    fn tell(&mut self, from: u64, to: u64) {
+    /// A walk has told of every command from a place on up to another; whether there were any. Most connections bring
+    /// none, and need no list.
+    fn tell(&mut self, from: u64, to: u64, commands: bool) {
         match self.told.last_mut() {
             Some(last) if last.1 == from => last.1 = to,
-            _ if from < to => self.told.push((from, to)),
+            _ if commands => self.told.push((from, to)),
             _ => {}
         }
     }
@@ -243,6 +244,12 @@ impl Fill {
     #[cfg(all(test, not(loom)))]
     pub(crate) fn holds_nothing(&self) -> bool {
         self.tail == self.shared.sentinel() && self.assembly.is_none()
+    }
+
+    /// Whether there has never been a list of commands, for tests.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn has_no_list(&self) -> bool {
+        self.told.capacity() == 0
     }
 
     fn base(&self) -> u64 {
@@ -691,9 +698,10 @@ impl Fill {
 
     fn pass(&mut self, seen: Option<Sink<'_>>) -> Result<(), FillFault> {
         let (from, telling) = (self.scanned(), seen.is_some());
+        let unclaimed = self.unclaimed;
         let passed = self.pass_frames(seen);
         if telling {
-            self.tell(from, self.scanned());
+            self.tell(from, self.scanned(), self.unclaimed > unclaimed);
         }
         passed
     }
@@ -878,7 +886,7 @@ impl Fill {
             } else if is_command && position >= self.claimed {
                 seen(Seen::Command(position, reference.body.as_slice()));
             }
-            self.tell(position, position + wire);
+            self.tell(position, position + wire, is_command);
         }
         self.large = true;
         let link = Chunk::reference(reference);

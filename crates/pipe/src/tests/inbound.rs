@@ -452,6 +452,22 @@ fn connections_that_left_commands_are_counted() {
     assert_eq!(fill.unclaimed(), 0);
 }
 
+/// Most connections bring messages and no commands.
+#[test]
+fn messages_need_no_list_of_commands() {
+    let (mut fill, mut reader) = inbound(u64::MAX);
+    for _ in 0..3 {
+        fill.absorb(&[0, 1, b'x'], &mut |_| {}).unwrap();
+        fill.absorb_frame(0, Message::from_vec(vec![1; 9]), &mut |_| {})
+            .unwrap();
+    }
+    assert_eq!(reader.take().unwrap(), b"x");
+    assert!(fill.has_no_list());
+    fill.absorb(&[frame::COMMAND, 1, b'c'], &mut |_| {})
+        .unwrap();
+    assert!(!fill.has_no_list());
+}
+
 #[test]
 fn an_announced_size_takes_no_memory() {
     let (mut fill, mut reader) = inbound(u64::MAX);

@@ -157,13 +157,13 @@ fn request_reply_between_threads() {
             thread::spawn(move || {
                 let mut req = context.socket(SocketType::Req).unwrap();
                 req.connect(&bound).unwrap();
-                for number in 0..2_000u32 {
+                for number in 0..500u32 {
                     send(&mut req, &number.to_be_bytes(), false);
                     assert_eq!(recv(&mut req), number.to_be_bytes());
                 }
             })
         };
-        for _ in 0..2_000u32 {
+        for _ in 0..500u32 {
             let question = recv(&mut rep);
             send(&mut rep, &question, false);
         }

@@ -9,7 +9,7 @@ use crate::run::cargo;
 
 /// Ten minutes of unrest.
 const SECONDS: u64 = 600;
-/// Lost connections of each kind; there are 216.
+/// Lost connections of each kind; there are 460.
 const LOSSES: u64 = 2_000;
 
 pub(crate) fn run(words: &[String]) -> Result<()> {

@@ -109,8 +109,7 @@ fn kinds() -> impl Iterator<Item = Kind> {
 
 impl Kind {
     /// Makes and loses so many connections of this socket, and so many again and again; what is in use afterwards is
-    /// what was in use after the first.
-    /// Says what it was otherwise.
+    /// what was in use after the first. Says what it was otherwise.
     fn lose(self, context: &Context, first: usize, all: usize) -> Result<(), String> {
         let mut loser = self.loser(context);
         loser.lose(first);

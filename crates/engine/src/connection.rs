@@ -622,13 +622,19 @@ impl Connection {
         }
     }
 
-    /// The way in of an ended connection; `again` if another one will follow on this pipe.
-    pub(crate) fn uninstall_rx(&self, again: bool) {
+    /// The way in of an ended connection, and whether another one will follow on this pipe.
+    pub(crate) fn uninstall_rx(&self, next: Next) {
         let mut rx = self.wait_rx();
         rx.stream = None;
         rx.inlet = None;
-        if again {
-            rx.fill.begin_generation();
+        match next {
+            Next::Nothing => {}
+            Next::Follows => {
+                rx.fill.begin_generation();
+            }
+            Next::Supersedes => {
+                rx.fill.supersede_generation();
+            }
         }
     }
 
@@ -652,6 +658,17 @@ fn wait_for<T>(lock: &TryLock<T>) -> Guard<'_, T> {
             thread::sleep(Duration::from_micros(50));
         }
     }
+}
+
+/// What comes on a pipe behind an ended connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Nothing,
+    /// Another connection, or a message of this side's own: what the ended one has brought stays.
+    Follows,
+    /// Another connection, whose peer says by itself what the one before has said: what nobody has looked at need not
+    /// stay for ever.
+    Supersedes,
 }
 
 /// What a background read came to.

@@ -348,8 +348,8 @@ impl Chunk {
     }
 
     /// # Safety
-    /// The chunk is alive and the caller is its producer. A consumer sees the link only after the
-    /// word has been sealed with `Release`.
+    /// The chunk is alive and the caller is its producer, or its consumer and the producer has left it without a
+    /// successor. A consumer sees the link only after the word has been sealed with `Release`.
     pub(crate) unsafe fn set_next(link: Link, next: Option<Link>) {
         let next = next.map_or(ptr::null_mut(), NonNull::as_ptr);
         // SAFETY: alive by contract; the link is atomic.

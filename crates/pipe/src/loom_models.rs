@@ -610,6 +610,33 @@ fn loom_a_torn_message_is_never_seen_and_the_next_generation_is_whole() {
 }
 
 #[test]
+fn loom_connections_are_superseded_while_a_reader_comes_to_them() {
+    model(|| {
+        let (mut fill, mut reader) = inbound(u64::MAX);
+        for number in 0..2 {
+            fill.absorb(&[0, 1, number], &mut |_| {}).unwrap();
+            fill.supersede_generation();
+        }
+        let io = spawn(move || {
+            fill.absorb(&[0, 1, 2], &mut |_| {}).unwrap();
+            fill.supersede_generation();
+            fill.absorb(&[0, 1, 3], &mut |_| {}).unwrap();
+            fill
+        });
+        let mut found = Vec::new();
+        while found.last() != Some(&3) {
+            let [number] = next_message(&mut reader)[0][..] else {
+                panic!("one byte");
+            };
+            found.push(number);
+        }
+        let fill = io.join().unwrap();
+        assert!(found.is_sorted() && found.contains(&2), "{found:?}");
+        assert!(!reader.is_ready() && fill.waiting() == 0);
+    });
+}
+
+#[test]
 fn loom_two_threads_fill_in_turn() {
     model(|| {
         let (fill, mut reader) = inbound(u64::MAX);

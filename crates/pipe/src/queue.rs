@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     taken: AtomicU64,
     /// One chunk on its way back from the consumer to the producer.
     spare: AtomicPtr<Chunk>,
+    /// Where it goes on behind a chunk that the producer has left without a successor.
+    ahead: AtomicPtr<Chunk>,
     /// Where the consumer was when it was dropped.
     left_at: AtomicPtr<Chunk>,
     left_offset: AtomicU64,
@@ -67,6 +69,7 @@ impl Shared {
             sentinel: UnsafeCell::new(Chunk::sentinel()),
             taken: AtomicU64::new(0),
             spare: AtomicPtr::new(ptr::null_mut()),
+            ahead: AtomicPtr::new(ptr::null_mut()),
             left_at: AtomicPtr::new(ptr::null_mut()),
             left_offset: AtomicU64::new(0),
         }
@@ -112,6 +115,24 @@ impl Shared {
         }
     }
 
+    /// Where the consumer is to go on when it has come to a chunk that is sealed and has no successor.
+    pub(crate) fn set_ahead(&self, link: Link) {
+        self.ahead.store(link.as_ptr(), Release);
+    }
+
+    /// Has it go on elsewhere, if it has not gone to `from` yet.
+    pub(crate) fn move_ahead(&self, from: Link, to: Link) -> bool {
+        let (from, to) = (from.as_ptr(), to.as_ptr());
+        self.ahead
+            .compare_exchange(from, to, AcqRel, Relaxed)
+            .is_ok()
+    }
+
+    /// The consumer goes on there.
+    pub(crate) fn take_ahead(&self) -> Option<Link> {
+        NonNull::new(self.ahead.swap(ptr::null_mut(), AcqRel))
+    }
+
     /// The consumer goes and leaves the rest of the chain behind.
     pub(crate) fn leave(&self, link: Link, at: usize) {
         self.left_offset.store(at as u64, Relaxed);
@@ -129,7 +150,7 @@ impl Drop for Shared {
         let mut from = self.left_offset.load(Relaxed) as usize;
         while let Some(link) = at {
             // SAFETY: both ends are gone; the chain from where the consumer stopped is ours.
-            at = unsafe { Chunk::next(link) };
+            at = unsafe { Chunk::next(link) }.or_else(|| self.take_ahead());
             if self.inproc {
                 // SAFETY: as above; what is published and not taken are whole frames.
                 unsafe { drop_descriptors(link, from, Chunk::load(link).end()) };

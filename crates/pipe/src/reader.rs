@@ -246,12 +246,11 @@ impl Reader {
                         self.let_gather();
                         continue;
                     }
-                    // SAFETY: the reader's chunk is alive.
-                    match (self.sealed, unsafe { Chunk::next(self.link) }) {
+                    match self.next_of(self.link, self.sealed) {
                         // What is left here was moved to the front of the next chunk, or died
                         // with its connection.
-                        (true, Some(next)) => self.move_on(next),
-                        _ => return false,
+                        Some(next) => self.move_on(next),
+                        None => return false,
                     }
                 }
             }
@@ -299,6 +298,20 @@ impl Reader {
         } else {
             self.patience.saturating_sub(1)
         };
+    }
+
+    /// What follows a chunk, from the reader's on, if the producer has left it.
+    fn next_of(&self, link: Link, sealed: bool) -> Option<Link> {
+        if !sealed {
+            return None;
+        }
+        // SAFETY: chunks from the reader's on are alive.
+        unsafe { Chunk::next(link) }.or_else(|| {
+            let next = self.shared.take_ahead()?;
+            // SAFETY: as above; its producer has left it without a successor, and touches it no more.
+            unsafe { Chunk::set_next(link, Some(next)) };
+            Some(next)
+        })
     }
 
     fn move_on(&mut self, next: Link) {
@@ -410,9 +423,7 @@ impl Reader {
                     }
                 }
                 Found::Partial => {
-                    // SAFETY: as above.
-                    let next = unsafe { Chunk::next(link) }.filter(|_| word.is_sealed());
-                    let Some(next) = next else {
+                    let Some(next) = self.next_of(link, word.is_sealed()) else {
                         self.walked = Some((link, at, frames));
                         return Walk::Incomplete;
                     };
@@ -473,8 +484,7 @@ impl Reader {
                     if self.reload() {
                         continue;
                     }
-                    // SAFETY: the reader's chunk is alive.
-                    let next = unsafe { Chunk::next(self.link) }.filter(|_| self.sealed)?;
+                    let next = self.next_of(self.link, self.sealed)?;
                     self.move_on(next);
                 }
             }

@@ -21,7 +21,7 @@ use super::thread::IoThread;
 use super::traffic::tell_readable;
 use crate::coding::Breach;
 use crate::command::{Linger, News};
-use crate::connection::{Absorbed, Connection, Pumped};
+use crate::connection::{Absorbed, Connection, Next, Pumped};
 use crate::tuning::{CLOSE_TICK, CLOSE_TICK_MAX, TRAIL_TICK};
 
 impl IoThread {
@@ -194,7 +194,11 @@ impl IoThread {
                 connection.doubt_unsent(stream);
             }
             drop(connection.uninstall_tx());
-            connection.uninstall_rx(keeps_pipe || last_word.is_some());
+            connection.uninstall_rx(match keeps_pipe {
+                true if !session.socket.socket_type.receives() => Next::Supersedes,
+                false if last_word.is_none() => Next::Nothing,
+                _ => Next::Follows,
+            });
             if let Some(body) = last_word {
                 connection.slip_in(&body);
                 tell_readable(&session.socket, &connection);
@@ -459,7 +463,7 @@ impl IoThread {
                 connection.doubt_unsent(stream);
             }
             drop(connection.give_up());
-            connection.uninstall_rx(false);
+            connection.uninstall_rx(Next::Nothing);
             session.socket.connections().remove(&id);
         }
         let was_ready = matches!(session.state, State::Ready | State::Trailing);

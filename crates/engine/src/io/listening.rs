@@ -15,6 +15,7 @@ use super::security;
 use super::session::{Origin, Session};
 use super::thread::IoThread;
 use crate::command::Linger;
+use crate::connection::Next;
 use crate::shared::SocketShared;
 use crate::transport::{Bound, endpoint_of, peer_address, spare_pacing, stream_tuning};
 use crate::tuning::{ACCEPT_BATCH, ACCEPT_PAUSE};
@@ -177,7 +178,7 @@ impl IoThread {
             if let Some(session) = self.sessions.get(&session)
                 && let Some(connection) = &session.connection
             {
-                connection.uninstall_rx(false);
+                connection.uninstall_rx(Next::Nothing);
             }
             self.end_for_application(session);
             self.close(session, linger);

@@ -10,7 +10,7 @@ use crate::common::{
     ALL, INPROC, STREAMS, TCP, after, descriptors, each, recv, recv_parts, resident_bytes, send,
     send_parts, socket, try_send, until, wait_for, within,
 };
-use crate::peer::Listener;
+use crate::peer::{COMMAND, Listener, command};
 
 /// Types that ignore a second connect to the same endpoint.
 const ONCE: [SocketType; 4] = [
@@ -403,5 +403,35 @@ fn a_name_can_be_connected_to_again_and_again() {
                 .map(|events| matches!(events, Value::Int(0))),
             Ok(true)
         );
+    });
+}
+
+/// A publisher that has not looked for many connections knows what the last has subscribed to, and no more of the others
+/// than it has to.
+#[test]
+fn what_lost_connections_had_subscribed_to_is_superseded() {
+    each(&STREAMS, |context, endpoint| {
+        let listener = listener(endpoint);
+        let mut publisher = socket(context, SocketType::Pub);
+        publisher.set_option("RECONNECT_IVL", 1).unwrap();
+        publisher.connect(&listener.endpoint()).unwrap();
+        let connect = |number: u8| {
+            let mut peer = listener.accept();
+            peer.shake_hands("SUB");
+            peer.write(&command("SUBSCRIBE", &[number]));
+            peer.write(&command("PING", b"\0\0"));
+            // What was sent before it has been read.
+            assert_eq!(peer.frame().unwrap(), (COMMAND, b"\x04PONG".to_vec()));
+            peer
+        };
+        for lost in 1..20 {
+            drop(connect(lost));
+        }
+        let mut last = connect(20);
+        send(&mut publisher, &[20]);
+        assert_eq!(last.message().unwrap(), (0, vec![20]));
+        let topics = publisher.get_option("TOPICS_COUNT").unwrap();
+        // The first, where the publisher was all the time, the last that was lost, and this one.
+        assert_eq!(topics, Value::Int(3));
     });
 }

@@ -193,11 +193,10 @@ impl Kind {
         }
     }
 
-    /// A publisher that connects and makes no calls keeps what each connection has subscribed to until it makes one; up
-    /// to a megabyte. An XPUB is to be told of each, and keeps that until it is.
+    /// An XPUB is to be told of each, and keeps that until it is; up to a megabyte.
     fn is_subscribed_to(self) -> bool {
         match self.socket_type {
-            SocketType::Pub | SocketType::Radio => self.busy || !self.connects,
+            SocketType::Pub | SocketType::Radio => true,
             SocketType::Xpub => self.busy,
             _ => false,
         }

@@ -452,6 +452,100 @@ fn connections_that_left_commands_are_counted() {
     assert_eq!(fill.unclaimed(), 0);
 }
 
+fn command(number: u8) -> [u8; 3] {
+    [frame::COMMAND, 1, number]
+}
+
+/// Of connections that take each other's place, what nobody has come to is kept of the last one alone.
+#[test]
+fn what_connections_before_the_last_have_left_is_superseded() {
+    let (mut fill, mut reader) = inbound(u64::MAX);
+    for number in 0..100 {
+        fill.absorb(&command(number), &mut |_| {}).unwrap();
+        fill.absorb(&[0, 1, number], &mut |_| {}).unwrap();
+        assert!(fill.waiting() <= 3 && fill.unclaimed() <= 3 * 150);
+        assert!(fill.supersede_generation());
+        assert!(!fill.supersede_generation());
+    }
+    let mut found = Vec::new();
+    while let Some(message) = reader.take() {
+        found.push((message[0], reader.generation()));
+    }
+    // Where the reader was from the beginning, and the last.
+    assert_eq!(found, [(0, 0), (99, 99)]);
+    let commands = reader.take_commands();
+    let numbers = commands.iter().map(|command| command.body[0]);
+    assert_eq!(numbers.collect::<Vec<_>>(), [0, 99]);
+    for command in &commands {
+        fill.claim(command.position, command.body.len());
+    }
+    assert_eq!((fill.unclaimed(), fill.waiting()), (0, 0));
+}
+
+/// Whenever the application looks: what comes is in order, and that of the last two connections is all there.
+#[test]
+fn a_reader_may_come_at_any_time_to_connections_that_are_superseded() {
+    for seed in 0..200 {
+        let mut dice = Dice::new(seed);
+        let (mut fill, mut reader) = inbound(u64::MAX);
+        let mut pool = Pool::new();
+        let (mut sent, mut found) = (Vec::new(), Vec::new());
+        let (mut connection, mut number) = (0, 0u32);
+        for _ in 0..100 {
+            match dice.below(4) {
+                0 | 1 => {
+                    let large = dice.one_in(20);
+                    let body = &mut vec![0; if large { 70_000 } else { 4 }];
+                    body[..4].copy_from_slice(&number.to_be_bytes());
+                    let flags = if dice.one_in(2) { frame::COMMAND } else { 0 };
+                    let (header, len) = frame::encode(flags, body.len());
+                    for piece in [&header[..len], body] {
+                        fill.absorb(piece, &mut |_| {}).unwrap();
+                    }
+                    sent.push((connection, number));
+                    number += 1;
+                }
+                2 => {
+                    if dice.one_in(4) {
+                        // Half a message, and then the end.
+                        fill.absorb(&[frame::MORE, 1, 7, 0, 9, 8], &mut |_| {})
+                            .unwrap();
+                    }
+                    connection += u32::from(fill.supersede_generation());
+                }
+                _ if dice.one_in(4) => {
+                    look(&mut reader, &mut fill, &mut found);
+                    assert_eq!((fill.waiting(), fill.unclaimed()), (0, 0), "{seed}");
+                    if dice.one_in(2) {
+                        fill.settle(&mut reader, &mut pool);
+                    }
+                    let lately = |&&(from, _): &&(u32, u32)| from + 1 >= connection;
+                    for (from, number) in sent.iter().filter(lately) {
+                        assert!(found.contains(number), "{seed}: {number} of {from}");
+                    }
+                }
+                _ => {}
+            }
+        }
+        look(&mut reader, &mut fill, &mut found);
+        assert!(found.is_sorted() && fill.waiting() == 0 && fill.unclaimed() == 0);
+    }
+}
+
+/// Takes all there is, the messages and the commands among them, in their order.
+fn look(reader: &mut Reader, fill: &mut Fill, found: &mut Vec<u32>) {
+    let number = |body: &[u8]| u32::from_be_bytes(body[..4].try_into().unwrap());
+    loop {
+        let message = reader.take();
+        for command in reader.take_commands() {
+            fill.claim(command.position, command.body.len());
+            found.push(number(&command.body));
+        }
+        let Some(message) = message else { break };
+        found.push(number(&message));
+    }
+}
+
 /// Most connections bring messages and no commands.
 #[test]
 fn messages_need_no_list_of_commands() {

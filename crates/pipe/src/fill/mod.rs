@@ -25,6 +25,10 @@ use crate::pool::{HEAD, LARGE, LEAST, MORE, Pool, SLAB};
 use crate::queue::Shared;
 use crate::reader::Reader;
 
+mod generations;
+
+use generations::Unseen;
+
 /// From this many bytes a frame that comes in pieces is read to where it will stay.
 pub const BY_REFERENCE_IN: usize = 64 * 1024;
 /// What is left of a slab when the kernel has no more is moved to a chunk of its own up to here.
@@ -91,6 +95,8 @@ pub struct Fill {
     unclaimed: u64,
     /// Where connections began before which there are unclaimed commands: each has a chunk.
     beginnings: Vec<u64>,
+    /// Connections that the reader may not have come to. Absent as long as every connection counts.
+    unseen: Option<Box<Unseen>>,
     shared: Arc<Shared>,
 }
 
@@ -140,6 +146,7 @@ impl Fill {
             told: Vec::new(),
             unclaimed: 0,
             beginnings: Vec::new(),
+            unseen: None,
             shared,
         }
     }
@@ -183,7 +190,7 @@ impl Fill {
         }
     }
 
-    /// Bytes taken from the kernel so far.
+    /// Bytes taken from the kernel so far, without those of superseded connections.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -226,7 +233,7 @@ impl Fill {
             .any(|&(from, to)| from <= position && position < to);
         self.claimed = position + 1;
         self.told.retain(|&(_, to)| to > position);
-        self.beginnings.retain(|&at| at > position);
+        self.forget_beginnings(0..position + 1);
         !told
     }
 
@@ -722,7 +729,7 @@ impl Fill {
             if header.flags & frame::COMMAND != 0 {
                 let position = self.scanned();
                 if position >= self.claimed {
-                    self.unclaimed += cost(header.body_len);
+                    self.note_command(header.body_len);
                     if let Some(seen) = &mut seen {
                         seen(Seen::Command(position, &self.unread(body)[..end - body]));
                     }
@@ -740,6 +747,14 @@ impl Fill {
             self.scan = end;
         }
         Ok(())
+    }
+
+    /// A walk has passed a command.
+    fn note_command(&mut self, body_len: u64) {
+        self.unclaimed += cost(body_len);
+        if let Some(unseen) = &mut self.unseen {
+            unseen.costs += cost(body_len);
+        }
     }
 
     /// A part of a message has been passed: are they too many bytes together?
@@ -878,7 +893,7 @@ impl Fill {
             self.mid_message = flags & frame::MORE != 0;
             self.walked += u64::from(!self.mid_message);
         } else if position >= self.claimed {
-            self.unclaimed += cost(body_len);
+            self.note_command(body_len);
         }
         if let Some(seen) = seen {
             if !is_command && !self.mid_message {
@@ -900,46 +915,6 @@ impl Fill {
         self.seal(end, link);
         self.at = 1;
         self.scan = 1;
-    }
-
-    /// Whether nothing has come since the tail was begun, and nothing before it is incomplete.
-    fn is_untouched(&self) -> bool {
-        self.at == 0
-            && self.scan == 0
-            && !self.mid_message
-            && self.assembly.is_none()
-            && self.fault.is_none()
-    }
-
-    /// A new connection begins: what was incomplete is forgotten, what follows is marked as its; or need not be, if
-    /// nothing is left of the last one, and this is false.
-    pub fn begin_generation(&mut self) -> bool {
-        self.lent = 0;
-        if self.is_untouched() {
-            // A mark for each connection that brought nothing would stay for ever where nobody reads.
-            return false;
-        }
-        // What the application has committed may not have been walked over yet.
-        let assembling = self.assembly.take().is_some();
-        if !assembling && self.fault.is_none() && self.pass(None).is_err() {
-            self.at = self.scan;
-        }
-        self.fault = None;
-        self.generation += 1;
-        let fresh = Chunk::bytes(LEAST, false);
-        // The reader discards what it finds incomplete before a chunk of another generation.
-        let end = if self.is_bytes() { self.scan } else { self.at };
-        let position = self.base() + end as u64;
-        // SAFETY: the fresh chunk is ours alone.
-        unsafe { Chunk::rewind(fresh, position, self.generation) };
-        if self.unclaimed > 0 {
-            self.beginnings.push(position);
-        }
-        self.seal(end, fresh);
-        self.at = 0;
-        self.scan = 0;
-        self.begin_message();
-        true
     }
 }
 

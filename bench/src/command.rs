@@ -9,8 +9,10 @@ use clap::{Args, Subcommand};
 use crate::compare::{head, measure, median, print, scaled, write};
 use crate::role::{self, Choice};
 use crate::runner::{Figures, run};
-use crate::workload::{Bar, Face, Transport, Unit, Workload, transport, workloads};
-use crate::{Failure, Outcome, ROLE_COMMAND, theirs};
+use crate::table::{Face, workloads};
+use crate::task::{Transport, transport};
+use crate::workload::{Bar, Unit, Workload};
+use crate::{Failure, Outcome, ROLE_COMMAND, plot, theirs};
 
 /// If this process was started by a runner, does what it is to do, and does not return.
 pub fn take_role() {
@@ -39,6 +41,13 @@ pub struct Arguments {
 enum Command {
     /// Everything, beside libzmq, with the bars.
     Compare(Table),
+    /// Pictures of what `--csv` has written down.
+    Plot {
+        /// The figures.
+        csv: PathBuf,
+        /// Where the SVG files go.
+        folder: PathBuf,
+    },
     /// Single runs of what `--list` names, every figure of each.
     Run {
         /// Names, or parts of names.
@@ -178,6 +187,10 @@ pub fn execute(arguments: &Arguments) -> Outcome<()> {
         Some(Command::Compare(arguments)) => {
             let against = arguments.against.clone().unwrap_or_else(|| DEBIAN.into());
             table(arguments, Some(against))
+        }
+        Some(Command::Plot { csv, folder }) => {
+            let drawn = plot::draw(csv, folder)?;
+            print(&format!("{}\n", drawn.join("\n")))
         }
         Some(Command::Run { names, how }) => {
             for workload in chosen(Face::Rust, names, &[])? {

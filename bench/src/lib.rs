@@ -2,10 +2,11 @@
 //! Benchmarks of ferromq beside a given libzmq: the same work, the same code, two libraries.
 //!
 //! 1. [`command`]: the command line, for the `bench` binary and for `ferromq bench`
-//! 2. [`workload`]: what is measured, and the bars
-//! 3. [`compare`]: interleaved pairs and the table
+//! 2. [`table`]: what is measured, and the bars; [`workload`]: what is learnt from each
+//! 3. [`compare`]: interleaved pairs, and their lines of the table
+//!    ([`plot`]: pictures of it)
 //! 4. [`runner`]: the processes of one run
-//! 5. [`role`]: what such a process does, told by its arguments
+//! 5. [`role`]: what such a process does, told by its arguments ([`task`])
 //! 6. [`work`]: the work itself, over any [`library`]
 //! 7. [`ours`], [`theirs`]: the two libraries
 //! 8. [`system`]: CPU time, affinity, limits
@@ -20,9 +21,12 @@ pub mod command;
 pub mod compare;
 pub mod library;
 pub mod ours;
+pub mod plot;
 pub mod role;
 pub mod runner;
 pub mod system;
+pub mod table;
+pub mod task;
 pub mod theirs;
 pub mod work;
 pub mod workload;

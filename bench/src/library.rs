@@ -2,6 +2,7 @@
 //! What a library must offer to be measured: one call here is one call there.
 
 use crate::Outcome;
+use crate::task::Calls;
 
 /// The socket types at work here, as zmq.h numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,9 @@ pub trait Socket: Send + Sized + 'static {
     /// Makes a message of so many times this byte, has some of it written over, sends it.
     fn send_message(&mut self, len: usize, byte: u8, write: impl FnOnce(&mut [u8])) -> Outcome<()>;
 
+    /// Sends this body as it lies there, and drops it when it has been sent.
+    fn send_body(&mut self, body: Vec<u8>) -> Outcome<()>;
+
     /// Receives a message and shows it.
     fn recv_message<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Outcome<R>;
 
@@ -92,10 +96,14 @@ pub trait Socket: Send + Sized + 'static {
     /// Looks whether a message is there.
     fn look(&mut self) -> Outcome<bool>;
 
+    /// Passes on whatever comes on either to the other, and does not return.
+    fn proxy(front: &mut Self, back: &mut Self) -> Outcome<()>;
+
     /// Polls all of them, reads each ready one until nothing is left, and shows what it gets with
     /// the socket's place, until told to stop.
     fn read_all(
         sockets: &mut [Self],
+        calls: Calls,
         buffer: &mut [u8],
         take: impl FnMut(usize, &[u8]) -> Outcome<Go>,
     ) -> Outcome<()>;

@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
-use ferromq::{AnySocket, Context as Inner, Error, Interest, Message, PollItem, SocketType, poll};
+use ferromq::{
+    AnySocket, Context as Inner, Error, Interest, Message, PollItem, SocketType, poll, proxy,
+};
 
 use crate::library::{Context, Go, Kind, Socket};
+use crate::task::Calls;
 use crate::{Failure, Outcome};
 
 /// A context of ours.
@@ -87,6 +90,12 @@ impl Socket for OurSocket {
     }
 
     #[inline]
+    fn send_body(&mut self, body: Vec<u8>) -> Outcome<()> {
+        let sent = self.0.send(Message::from_owner(body));
+        sent.map_err(|failed| failed.error.into())
+    }
+
+    #[inline]
     fn recv_message<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Outcome<R> {
         Ok(look(&self.0.recv()?))
     }
@@ -102,8 +111,14 @@ impl Socket for OurSocket {
         Ok(self.0.readiness()?.readable)
     }
 
+    fn proxy(front: &mut Self, back: &mut Self) -> Outcome<()> {
+        Ok(proxy(&mut front.0, &mut back.0, None)?)
+    }
+
     fn read_all(
         sockets: &mut [Self],
+        // There is one way to wait for many, and one to receive without a copy too many.
+        _: Calls,
         buffer: &mut [u8],
         mut take: impl FnMut(usize, &[u8]) -> Outcome<Go>,
     ) -> Outcome<()> {

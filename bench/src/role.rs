@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use crate::library::Context;
 use crate::ours::Ours;
+use crate::task::Task;
 use crate::theirs::Theirs;
-use crate::workload::Task;
 use crate::{Failure, Outcome, ROLE_COMMAND, system, work};
 
 /// Which library does the work.

@@ -12,7 +12,7 @@ use ferromq_interop::network::{self, Network};
 
 use crate::role::{self, Choice, Part};
 use crate::system::{self, Usage};
-use crate::workload::{Task, Transport};
+use crate::task::{Task, Transport};
 use crate::{Failure, Outcome};
 
 /// Figures by name.
@@ -151,6 +151,10 @@ fn finish(mut figures: Figures, usage: Usage, task: &Task) -> Outcome<Figures> {
         // Either may be what holds the other up.
         let share = 100.0 * rate / sealing.min(opening);
         figures.insert("of_crypto".to_owned(), share);
+    }
+    if let (Some(rate), Some(stream)) = (figures.get("rate"), figures.get("stream")) {
+        let share = 100.0 * rate * task.size as f64 / stream;
+        figures.insert("of_stream".to_owned(), share);
     }
     Ok(figures)
 }

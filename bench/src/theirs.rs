@@ -6,12 +6,13 @@ use std::fs;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::path::Path;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::slice;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use crate::library::{Context, Go, Kind, Socket};
+use crate::task::Calls;
 use crate::{Failure, Outcome};
 
 /// A context of theirs. It lives to the end of the process.
@@ -233,6 +234,22 @@ impl Socket for TheirSocket {
     }
 
     #[inline]
+    fn send_body(&mut self, body: Vec<u8>) -> Outcome<()> {
+        let mut message = MaybeUninit::<RawMessage>::uninit();
+        let len = body.len();
+        let data = Box::into_raw(body.into_boxed_slice());
+        let init = self.functions.zmq_msg_init_data;
+        let hint = ptr::without_provenance_mut(len);
+        // SAFETY: room for a message; the bytes stay until `drop_body` is called, once, with this length.
+        let result = unsafe { init(message.as_mut_ptr(), data.cast(), len, drop_body, hint) };
+        self.functions.check("zmq_msg_init_data", result)?;
+        let send = self.functions.zmq_msg_send;
+        // SAFETY: the socket is open, the message initialised; it is the socket's afterwards.
+        let result = unsafe { send(message.as_mut_ptr(), self.raw.as_ptr(), 0) };
+        self.functions.check("zmq_msg_send", result).map(drop)
+    }
+
+    #[inline]
     fn recv_message<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Outcome<R> {
         let mut message = MaybeUninit::<RawMessage>::uninit();
         // SAFETY: room for a message.
@@ -287,39 +304,130 @@ impl Socket for TheirSocket {
         Ok(self.functions.check("zmq_poll", result)? > 0)
     }
 
+    fn proxy(front: &mut Self, back: &mut Self) -> Outcome<()> {
+        let (functions, none) = (front.functions, ptr::null_mut());
+        // SAFETY: both sockets are open, and this thread's as long as it lasts.
+        let result = unsafe { (functions.zmq_proxy)(front.raw.as_ptr(), back.raw.as_ptr(), none) };
+        functions.check("zmq_proxy", result).map(drop)
+    }
+
     fn read_all(
         sockets: &mut [Self],
+        calls: Calls,
         buffer: &mut [u8],
         mut take: impl FnMut(usize, &[u8]) -> Outcome<Go>,
     ) -> Outcome<()> {
         let Some(functions) = sockets.first().map(|socket| socket.functions) else {
             return Ok(());
         };
-        let mut items: Vec<_> = sockets
-            .iter()
-            .map(|socket| PollItem {
-                socket: socket.raw.as_ptr(),
-                fd: -1,
-                events: POLLIN,
-                revents: 0,
-            })
-            .collect();
-        let count = c_int::try_from(items.len())?;
+        let mut waiting = match calls {
+            Calls::Poller => Waiting::by_poller(functions, sockets)?,
+            _ => Waiting::by_poll(sockets),
+        };
+        let mut message = MaybeUninit::<RawMessage>::uninit();
+        // SAFETY: room for a message.
+        unsafe { (functions.zmq_msg_init)(message.as_mut_ptr()) };
         loop {
-            // SAFETY: as many items as stated, of open sockets.
-            let result = unsafe { (functions.zmq_poll)(items.as_mut_ptr(), count, -1) };
-            functions.check("zmq_poll", result)?;
-            for (at, (item, socket)) in items.iter().zip(sockets.iter_mut()).enumerate() {
-                if item.revents & POLLIN == 0 {
-                    continue;
-                }
-                while let Some(len) = socket.try_recv(buffer)? {
-                    if take(at, &buffer[..len.min(buffer.len())])? == Go::Stop {
+            for &at in waiting.wait(functions)? {
+                let socket = &mut sockets[at];
+                loop {
+                    let bytes = if calls == Calls::Buffers {
+                        let len = socket.try_recv(buffer)?;
+                        len.map(|len| &buffer[..len.min(buffer.len())])
+                    } else {
+                        socket.try_recv_message(&mut message)?
+                    };
+                    let Some(bytes) = bytes else { break };
+                    if take(at, bytes)? == Go::Stop {
                         return Ok(());
                     }
                 }
             }
         }
+    }
+}
+
+/// Frees the body of a message made by `send_body`.
+extern "C" fn drop_body(data: *mut c_void, len: *mut c_void) {
+    let body = ptr::slice_from_raw_parts_mut(data.cast::<u8>(), len.addr());
+    // SAFETY: that is the box it was, and nobody else has it.
+    drop(unsafe { Box::from_raw(body) });
+}
+
+/// Waits for input on many sockets.
+struct Waiting {
+    how: How,
+    /// The places of those that have some.
+    ready: Vec<usize>,
+}
+
+enum How {
+    Poll(Vec<PollItem>),
+    Poller(NonNull<c_void>, Vec<PollerEvent>),
+}
+
+impl Waiting {
+    fn by_poll(sockets: &[TheirSocket]) -> Self {
+        let item = |socket: &TheirSocket| PollItem {
+            socket: socket.raw.as_ptr(),
+            fd: -1,
+            events: POLLIN,
+            revents: 0,
+        };
+        Self {
+            how: How::Poll(sockets.iter().map(item).collect()),
+            ready: Vec::new(),
+        }
+    }
+
+    fn by_poller(functions: &Loaded, sockets: &[TheirSocket]) -> Outcome<Self> {
+        let drafts = functions.drafts()?;
+        // SAFETY: no arguments.
+        let poller = unsafe { (drafts.zmq_poller_new)() };
+        let poller = NonNull::new(poller).ok_or_else(|| functions.failure("zmq_poller_new"))?;
+        for (at, socket) in sockets.iter().enumerate() {
+            let place = ptr::without_provenance_mut(at);
+            let add = drafts.zmq_poller_add;
+            // SAFETY: poller and socket are open; the place is only given back.
+            let result = unsafe { add(poller.as_ptr(), socket.raw.as_ptr(), place, POLLIN) };
+            functions.check("zmq_poller_add", result)?;
+        }
+        let event = || PollerEvent {
+            socket: ptr::null_mut(),
+            fd: -1,
+            place: ptr::null_mut(),
+            events: 0,
+        };
+        Ok(Self {
+            how: How::Poller(poller, sockets.iter().map(|_| event()).collect()),
+            ready: Vec::new(),
+        })
+    }
+
+    /// Until one has some at least.
+    fn wait(&mut self, functions: &Loaded) -> Outcome<&[usize]> {
+        self.ready.clear();
+        match &mut self.how {
+            How::Poll(items) => {
+                let count = c_int::try_from(items.len())?;
+                // SAFETY: as many items as stated, of open sockets.
+                let result = unsafe { (functions.zmq_poll)(items.as_mut_ptr(), count, -1) };
+                functions.check("zmq_poll", result)?;
+                let found = items.iter().enumerate();
+                let found = found.filter(|(_, item)| item.revents & POLLIN != 0);
+                self.ready.extend(found.map(|(at, _)| at));
+            }
+            How::Poller(poller, events) => {
+                let wait = functions.drafts()?.zmq_poller_wait_all;
+                let count = c_int::try_from(events.len())?;
+                // SAFETY: an open poller, and as many places as stated.
+                let result = unsafe { wait(poller.as_ptr(), events.as_mut_ptr(), count, -1) };
+                let found = functions.check("zmq_poller_wait_all", result)?;
+                let found = events.iter().take(usize::try_from(found)?);
+                self.ready.extend(found.map(|event| event.place.addr()));
+            }
+        }
+        Ok(&self.ready)
     }
 }
 
@@ -330,9 +438,29 @@ impl TheirSocket {
         self.functions.check("zmq_setsockopt", result).map(drop)
     }
 
+    /// Receives into a message that is used again and again.
     #[inline]
-    fn try_recv(&mut self, buffer: &mut [u8]) -> Outcome<Option<usize>> {
-        let result = self.recv_raw(buffer, DONTWAIT);
+    fn try_recv_message<'a>(
+        &mut self,
+        message: &'a mut MaybeUninit<RawMessage>,
+    ) -> Outcome<Option<&'a [u8]>> {
+        let recv = self.functions.zmq_msg_recv;
+        // SAFETY: the socket is open, the message initialised.
+        let result = unsafe { recv(message.as_mut_ptr(), self.raw.as_ptr(), DONTWAIT) };
+        if self.received("zmq_msg_recv", result)?.is_none() {
+            return Ok(None);
+        }
+        // SAFETY: the message is initialised.
+        let data = unsafe { (self.functions.zmq_msg_data)(message.as_mut_ptr()) };
+        // SAFETY: as above.
+        let len = unsafe { (self.functions.zmq_msg_size)(message.as_mut_ptr()) };
+        // SAFETY: that is where its bytes are, as long as the message is left alone.
+        Ok(Some(unsafe { slice::from_raw_parts(data.cast(), len) }))
+    }
+
+    /// The length of what was received, if anything was there.
+    #[inline]
+    fn received(&self, function: &str, result: c_int) -> Outcome<Option<usize>> {
         if let Ok(len) = usize::try_from(result) {
             return Ok(Some(len));
         }
@@ -341,8 +469,14 @@ impl TheirSocket {
         if code == libc::EAGAIN {
             Ok(None)
         } else {
-            Err(self.functions.failure("zmq_recv"))
+            Err(self.functions.failure(function))
         }
+    }
+
+    #[inline]
+    fn try_recv(&mut self, buffer: &mut [u8]) -> Outcome<Option<usize>> {
+        let result = self.recv_raw(buffer, DONTWAIT);
+        self.received("zmq_recv", result)
     }
 
     #[inline]
@@ -370,6 +504,18 @@ impl Drop for TheirSocket {
 /// `zmq_msg_t`: 64 bytes, aligned as a pointer.
 #[repr(C)]
 struct RawMessage([u64; 8]);
+
+/// `zmq_poller_event_t`.
+#[repr(C)]
+struct PollerEvent {
+    socket: *mut c_void,
+    fd: c_int,
+    place: *mut c_void,
+    events: c_short,
+}
+
+/// `zmq_free_fn`.
+type FreeFn = extern "C" fn(*mut c_void, *mut c_void);
 
 /// `zmq_pollitem_t`.
 #[repr(C)]
@@ -421,6 +567,7 @@ functions! {
     zmq_recv(*mut c_void, *mut c_void, usize, c_int) -> c_int;
     zmq_msg_init(*mut RawMessage) -> c_int;
     zmq_msg_init_size(*mut RawMessage, usize) -> c_int;
+    zmq_msg_init_data(*mut RawMessage, *mut c_void, usize, FreeFn, *mut c_void) -> c_int;
     zmq_msg_send(*mut RawMessage, *mut c_void, c_int) -> c_int;
     zmq_msg_recv(*mut RawMessage, *mut c_void, c_int) -> c_int;
     zmq_msg_data(*mut RawMessage) -> *mut c_void;
@@ -428,6 +575,7 @@ functions! {
     zmq_msg_more(*mut RawMessage) -> c_int;
     zmq_msg_close(*mut RawMessage) -> c_int;
     zmq_poll(*mut PollItem, c_int, c_long) -> c_int;
+    zmq_proxy(*mut c_void, *mut c_void, *mut c_void) -> c_int;
 }
 
 functions! {
@@ -435,6 +583,9 @@ functions! {
     Drafts:
     zmq_join(*mut c_void, *const c_char) -> c_int;
     zmq_msg_set_group(*mut RawMessage, *const c_char) -> c_int;
+    zmq_poller_new() -> *mut c_void;
+    zmq_poller_add(*mut c_void, *mut c_void, *mut c_void, c_short) -> c_int;
+    zmq_poller_wait_all(*mut c_void, *mut PollerEvent, c_int, c_long) -> c_int;
 }
 
 /// A library that stays.

@@ -1,185 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is measured, and the bars.
+//! Work that is measured, and what is learnt from it: lines of the table, and their bars.
 
-use std::fmt;
-
-use crate::{Failure, Outcome};
-
-/// A kind of work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
-    /// PUSH to PULL; `count` messages.
-    Throughput,
-    /// A lossless PUB to `extent` SUBs; `count` messages to each.
-    FanOut,
-    /// REQ and REP; `count` round trips.
-    RoundTrip,
-    /// PUSH to PULL; `count` bursts of `extent` messages.
-    Burst,
-    /// `extent` sockets with a silent connection each; `count` seconds.
-    Idle,
-    /// `extent` silent connections to one PULL.
-    Memory,
-    /// `extent` connections to one ROUTER that have brought a message each.
-    MemoryUsed,
-    /// A PULL that gets `count` messages, a hundred a second.
-    Blocked,
-    /// A ROUTER that answers `count` questions of `extent` DEALERs, each of which has [`Task::depth`] under way.
-    Echo,
-    /// The same, one question at a time.
-    EchoInTurn,
-    /// As `Echo`, of connections without any library.
-    BareEcho,
-    /// An XPUB with `extent` subscriptions, and `count` messages looked up.
-    Topics,
-    /// `count` handshakes, `extent` at a time; a message goes through each.
-    Handshakes,
-    /// PUB to SUB through a group, at most `extent` Mbit/s; `count` messages, of which some may be lost.
-    Multicast,
-    /// RADIO to DISH through a group, as fast as it goes; `count` messages, of which some may be lost.
-    Datagrams,
-    /// Packets over IP through a group, without any library; `count` is how many.
-    Bare,
-}
-
-/// The transports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Over the loopback interface.
-    Tcp,
-    /// Abstract names.
-    Ipc,
-    /// Two threads of one process.
-    Inproc,
-    /// PGM in UDP, between two network namespaces.
-    Epgm,
-    /// PGM over IP, between two network namespaces.
-    Pgm,
-    /// Datagrams, between two network namespaces.
-    Udp,
-}
-
-/// What a run is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Task {
-    /// The kind of work.
-    pub work: Work,
-    /// Over this.
-    pub transport: Transport,
-    /// Bytes of a message.
-    pub size: usize,
-    /// How many; see [`Work`].
-    pub extent: u64,
-    /// How often; see [`Work`].
-    pub count: u64,
-    /// Questions that are asked before the first answer must have come, where that is not one.
-    pub depth: u64,
-    /// Both processes on one CPU.
-    pub pinned: bool,
-    /// With CURVE.
-    pub secured: bool,
-}
-
-impl Task {
-    /// How many messages are received in all.
-    #[must_use]
-    pub fn delivered(&self) -> f64 {
-        self.count as f64
-            * if self.work == Work::FanOut {
-                self.extent as f64
-            } else {
-                1.0
-            }
-    }
-
-    pub(crate) fn to_arguments(self) -> Vec<String> {
-        let Self {
-            work,
-            transport,
-            size,
-            extent,
-            count,
-            depth,
-            pinned,
-            secured,
-        } = self;
-        vec![
-            work.to_string(),
-            transport.to_string(),
-            size.to_string(),
-            extent.to_string(),
-            count.to_string(),
-            depth.to_string(),
-            u8::from(pinned).to_string(),
-            u8::from(secured).to_string(),
-        ]
-    }
-
-    pub(crate) fn from_arguments(arguments: &[String]) -> Outcome<Self> {
-        let [work, transport, size, extent, count, depth, pinned, secured] = arguments else {
-            return Err(Failure::new("not a task"));
-        };
-        Ok(Self {
-            work: find(&WORKS, work)?,
-            transport: find(&TRANSPORTS, transport)?,
-            size: size.parse()?,
-            extent: extent.parse()?,
-            count: count.parse()?,
-            depth: depth.parse()?,
-            pinned: pinned == "1",
-            secured: secured == "1",
-        })
-    }
-}
-
-/// The value with this name.
-fn find<T: fmt::Display + Copy>(values: &[T], name: &str) -> Outcome<T> {
-    let found = values.iter().find(|value| value.to_string() == name);
-    found
-        .copied()
-        .ok_or_else(|| Failure::new(format!("no {name} here")))
-}
-
-/// Finds a transport by its name.
-pub fn transport(name: &str) -> Outcome<Transport> {
-    find(&TRANSPORTS, name)
-}
-
-impl fmt::Display for Work {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Throughput => "thr",
-            Self::FanOut => "fan-out",
-            Self::RoundTrip => "lat",
-            Self::Burst => "burst",
-            Self::Idle => "idle",
-            Self::Memory => "memory",
-            Self::MemoryUsed => "memory-used",
-            Self::Blocked => "blocked",
-            Self::Echo => "echo",
-            Self::EchoInTurn => "echo-in-turn",
-            Self::BareEcho => "bare-echo",
-            Self::Topics => "topics",
-            Self::Handshakes => "handshakes",
-            Self::Multicast => "multicast",
-            Self::Datagrams => "datagrams",
-            Self::Bare => "bare",
-        })
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Tcp => "tcp",
-            Self::Ipc => "ipc",
-            Self::Inproc => "inproc",
-            Self::Epgm => "epgm",
-            Self::Pgm => "pgm",
-            Self::Udp => "udp",
-        })
-    }
-}
+use crate::task::{Calls, Task, Transport, Work};
 
 /// A line of the table: a figure of a run, and what it is to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -195,13 +17,22 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(label: impl Into<String>, figure: &'static str, unit: Unit, bar: Bar) -> Self {
+    pub(crate) fn new(
+        label: impl Into<String>,
+        figure: &'static str,
+        unit: Unit,
+        bar: Bar,
+    ) -> Self {
         Self {
             label: label.into(),
             figure,
             unit,
             bar,
         }
+    }
+
+    fn rate(label: impl Into<String>, bar: Bar) -> Self {
+        Self::new(label, "rate", Unit::Rate, bar)
     }
 }
 
@@ -272,21 +103,125 @@ impl Workload {
             _ => 300,
         };
         let label = format!("PUSH→PULL {transport} {}", bytes(size));
-        let rows = vec![Row {
-            label,
-            figure: "rate",
-            unit: Unit::Rate,
-            bar,
-        }];
         Self {
             name: format!("thr-{transport}-{size}"),
             task: Task {
                 size,
                 count,
-                ..task(Work::Throughput, transport)
+                calls: if size < LARGE {
+                    Calls::Buffers
+                } else {
+                    Calls::Messages
+                },
+                ..Task::of(Work::Throughput, transport)
             },
             scaled: true,
-            rows,
+            rows: vec![Row::rate(label, bar)],
+        }
+    }
+
+    /// The same work by other calls.
+    #[must_use]
+    pub fn by(mut self, calls: Calls) -> Self {
+        self.name = format!("{}-{calls}", self.name);
+        self.task.calls = calls;
+        let how = match calls {
+            Calls::Buffers => "zmq_recv",
+            Calls::Received => "zmq_msg_recv",
+            Calls::Messages => "zmq_msg_send, zmq_msg_recv",
+            Calls::Referenced => "zmq_msg_init_data, zmq_msg_recv",
+            Calls::Poller => "zmq_poller_wait_all, zmq_msg_recv",
+        };
+        for row in &mut self.rows {
+            row.label = format!("{}, {how}", row.label);
+        }
+        self
+    }
+
+    /// What share of the bytes of a bare connection is left beside the library.
+    #[must_use]
+    pub fn share(size: usize, bar: Bar) -> Self {
+        let throughput = Self::throughput(Transport::Tcp, size, Bar::Open);
+        Self {
+            name: format!("share-{size}"),
+            task: Task {
+                work: Work::Share,
+                ..throughput.task
+            },
+            rows: vec![Row::new(
+                format!("PUSH→PULL tcp {}, of a bare connection", bytes(size)),
+                "of_stream",
+                Unit::Percent,
+                bar,
+            )],
+            ..throughput
+        }
+    }
+
+    /// Many senders.
+    #[must_use]
+    pub fn gather(senders: u64, bar: Bar) -> Self {
+        Self {
+            name: format!("gather-{senders}"),
+            task: Task {
+                extent: senders,
+                count: 200_000,
+                ..Task::of(Work::Gather, Transport::Tcp)
+            },
+            scaled: true,
+            rows: vec![Row::rate(format!("{senders} PUSH→1 PULL tcp 64 B"), bar)],
+        }
+    }
+
+    /// PULL and PUSH in between.
+    #[must_use]
+    pub fn streamer(bar: Bar) -> Self {
+        Self {
+            name: "proxy-streamer".to_owned(),
+            task: Task {
+                count: 100_000,
+                ..Task::of(Work::Streamer, Transport::Tcp)
+            },
+            scaled: true,
+            rows: vec![Row::rate("PUSH→proxy→PULL tcp 64 B", bar)],
+        }
+    }
+
+    /// ROUTER and DEALER in between, many questions under way.
+    #[must_use]
+    pub fn queue(bar: Bar) -> Self {
+        Self {
+            name: "proxy-queue".to_owned(),
+            task: Task {
+                count: 30_000,
+                depth: 100,
+                ..Task::of(Work::Queue, Transport::Tcp)
+            },
+            scaled: true,
+            rows: vec![Row::rate(
+                "DEALER→ROUTER/DEALER→DEALER and back, tcp 64 B, 100 under way",
+                bar,
+            )],
+        }
+    }
+
+    /// ROUTER and DEALER in between, one question at a time.
+    #[must_use]
+    pub fn queue_trip(bar: Bar) -> Self {
+        Self {
+            name: "proxy-lat".to_owned(),
+            task: Task {
+                count: 1_000,
+                ..Task::of(Work::QueueTrip, Transport::Tcp)
+            },
+            scaled: true,
+            rows: rows(
+                "REQ→ROUTER/DEALER→REP and back, tcp 64 B, half the trip",
+                [
+                    ("mean", "latency", Unit::Microseconds, bar),
+                    ("p99", "p99", Unit::Microseconds, Bar::Open),
+                ],
+            ),
         }
     }
 
@@ -318,15 +253,13 @@ impl Workload {
                 extent: 32,
                 count: 320,
                 secured: true,
-                ..task(Work::Handshakes, Transport::Tcp)
+                ..Task::of(Work::Handshakes, Transport::Tcp)
             },
             scaled: true,
-            rows: vec![Row {
-                label: "handshakes of CURVE, 32 at a time".to_owned(),
-                figure: "rate",
-                unit: Unit::Rate,
+            rows: vec![Row::rate(
+                "handshakes of CURVE, 32 at a time".to_owned(),
                 bar,
-            }],
+            )],
         }
     }
 
@@ -340,15 +273,10 @@ impl Workload {
             task: Task {
                 count,
                 extent: subscribers,
-                ..task(Work::FanOut, Transport::Tcp)
+                ..Task::of(Work::FanOut, Transport::Tcp)
             },
             scaled: true,
-            rows: vec![Row {
-                label,
-                figure: "rate",
-                unit: Unit::Rate,
-                bar,
-            }],
+            rows: vec![Row::rate(label, bar)],
         }
     }
 
@@ -365,7 +293,7 @@ impl Workload {
                 size,
                 count: 20_000_000 / (size as u64 + 100),
                 extent: megabits,
-                ..task(Work::Multicast, transport)
+                ..Task::of(Work::Multicast, transport)
             },
             scaled: true,
             rows: rows(
@@ -393,7 +321,7 @@ impl Workload {
             task: Task {
                 size,
                 count: 20_000,
-                ..task(Work::Bare, Transport::Pgm)
+                ..Task::of(Work::Bare, Transport::Pgm)
             },
             scaled: true,
             rows: rows(
@@ -421,7 +349,7 @@ impl Workload {
             task: Task {
                 size,
                 count: 20_000_000 / (size as u64 + 100),
-                ..task(Work::Datagrams, Transport::Udp)
+                ..Task::of(Work::Datagrams, Transport::Udp)
             },
             scaled: true,
             rows: rows(
@@ -443,7 +371,7 @@ impl Workload {
     /// Whether a libzmq needs drafts for it.
     #[must_use]
     pub fn is_draft(&self) -> bool {
-        self.task.work == Work::Datagrams
+        self.task.work == Work::Datagrams || self.task.calls == Calls::Poller
     }
 
     /// Round trips.
@@ -456,7 +384,7 @@ impl Workload {
             task: Task {
                 count: 2_000,
                 pinned,
-                ..task(Work::RoundTrip, transport)
+                ..Task::of(Work::RoundTrip, transport)
             },
             scaled: true,
             rows: rows(
@@ -478,7 +406,7 @@ impl Workload {
             task: Task {
                 count: 400,
                 extent: length,
-                ..task(Work::Burst, Transport::Tcp)
+                ..Task::of(Work::Burst, Transport::Tcp)
             },
             scaled: false,
             rows: rows(
@@ -491,13 +419,13 @@ impl Workload {
         }
     }
 
-    fn idle() -> Self {
+    pub(crate) fn idle() -> Self {
         Self {
             name: "idle-1000".to_owned(),
             task: Task {
                 count: 10,
                 extent: 1000,
-                ..task(Work::Idle, Transport::Tcp)
+                ..Task::of(Work::Idle, Transport::Tcp)
             },
             scaled: false,
             rows: vec![Row {
@@ -509,11 +437,11 @@ impl Workload {
         }
     }
 
-    fn memory(work: Work, label: &str) -> Self {
+    pub(crate) fn memory(work: Work, label: &str) -> Self {
         let task = Task {
             extent: 3000,
             count: 1,
-            ..task(work, Transport::Tcp)
+            ..Task::of(work, Transport::Tcp)
         };
         Self {
             name: format!("{work}-3000"),
@@ -529,7 +457,7 @@ impl Workload {
     }
 
     /// An echo over a thousand connections, with so many questions under way on each.
-    fn echo(work: Work, depth: u64, bar: Bar) -> Self {
+    pub(crate) fn echo(work: Work, depth: u64, bar: Bar) -> Self {
         let label = match work {
             Work::EchoInTurn => "to 1,000 DEALERs, one question at a time".to_owned(),
             Work::Echo => format!("to 1,000 DEALERs, {depth} under way on each"),
@@ -541,27 +469,22 @@ impl Workload {
                 count: 20_000.max(2_000 * depth),
                 extent: 1000,
                 depth,
-                ..task(work, Transport::Tcp)
+                ..Task::of(work, Transport::Tcp)
             },
             scaled: true,
-            rows: vec![Row {
-                label: format!("ROUTER echo {label}"),
-                figure: "rate",
-                unit: Unit::Rate,
-                bar,
-            }],
+            rows: vec![Row::rate(format!("ROUTER echo {label}"), bar)],
         }
     }
 
     /// A million subscriptions.
-    fn topics() -> Self {
+    pub(crate) fn topics() -> Self {
         Self {
             name: "topics-1000000".to_owned(),
             task: Task {
                 size: 0,
                 count: 500_000,
                 extent: 1_000_000,
-                ..task(Work::Topics, Transport::Tcp)
+                ..Task::of(Work::Topics, Transport::Tcp)
             },
             scaled: false,
             rows: rows(
@@ -583,14 +506,14 @@ impl Workload {
     }
 
     /// A subscription to a topic of a megabyte.
-    fn long_topic() -> Self {
+    pub(crate) fn long_topic() -> Self {
         Self {
             name: "topics-long".to_owned(),
             task: Task {
                 size: 1 << 20,
                 count: 500,
                 extent: 1,
-                ..task(Work::Topics, Transport::Tcp)
+                ..Task::of(Work::Topics, Transport::Tcp)
             },
             scaled: false,
             rows: rows(
@@ -610,12 +533,12 @@ impl Workload {
         }
     }
 
-    fn blocked() -> Self {
+    pub(crate) fn blocked() -> Self {
         Self {
             name: "blocked".to_owned(),
             task: Task {
                 count: 1000,
-                ..task(Work::Blocked, Transport::Tcp)
+                ..Task::of(Work::Blocked, Transport::Tcp)
             },
             scaled: false,
             rows: vec![Row {
@@ -628,111 +551,6 @@ impl Workload {
     }
 }
 
-/// Through which of its two faces ferromq is measured: each has bars of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Face {
-    /// The Rust API.
-    Rust,
-    /// `libzmq.so`, with the client that libzmq is measured with.
-    C,
-}
-
-/// The whole table.
-#[must_use]
-pub fn workloads(face: Face) -> Vec<Workload> {
-    use Bar::{AtLeast, AtMost, Open};
-    use Transport::{Inproc, Ipc, Tcp};
-    let bar = |rust: f64, c: f64| if face == Face::Rust { rust } else { c };
-    let throughputs = [
-        (Tcp, 16, bar(10.0, 6.0)),
-        (Tcp, 64, bar(8.0, 5.0)),
-        (Tcp, 256, bar(6.0, 5.0)),
-        (Tcp, 1 << 10, bar(5.0, 4.5)),
-        (Tcp, 4 << 10, 4.5),
-        (Tcp, 64 << 10, 2.5),
-        (Tcp, 1 << 20, 1.2),
-        (Ipc, 64, bar(8.0, 5.0)),
-        (Ipc, 1 << 10, bar(6.0, 5.0)),
-        (Ipc, 64 << 10, 3.0),
-        (Inproc, 16, bar(10.0, 5.0)),
-        (Inproc, 64, bar(10.0, 5.0)),
-        (Inproc, 1 << 10, 3.0),
-    ];
-    let mut all: Vec<_> = throughputs
-        .into_iter()
-        .map(|(transport, size, bar)| Workload::throughput(transport, size, AtLeast(bar)))
-        .collect();
-    if let Some(tcp_64) = all
-        .iter_mut()
-        .find(|workload| workload.name == "thr-tcp-64")
-    {
-        tcp_64.rows.push(Row {
-            label: "CPU per million 64 B messages, tcp, both processes".to_owned(),
-            figure: "cpu",
-            unit: Unit::Seconds,
-            bar: AtMost(bar(0.2, 0.25)),
-        });
-    }
-    all.extend([
-        Workload::curve(64, AtLeast(2.0)),
-        Workload::curve(1 << 10, AtLeast(2.0)),
-        Workload::curve(64 << 10, AtLeast(2.0)),
-        // At the rate of a gigabit both may reach the wire's limit.
-        Workload::multicast(Transport::Epgm, 100, 1000, Open),
-        Workload::multicast(Transport::Epgm, 1000, 1000, Open),
-        Workload::multicast(Transport::Epgm, 100, 10_000, AtLeast(2.0)),
-        Workload::multicast(Transport::Epgm, 1000, 10_000, AtLeast(2.0)),
-        // Raw sockets hand the kernel packet by packet, whoever does it. A full one of PGM over IPv4 has 1480 B.
-        Workload::bare(1480),
-        Workload::multicast(Transport::Pgm, 1000, 10_000, AtLeast(2.0)),
-        Workload::datagrams(100, Open),
-        Workload::datagrams(1000, Open),
-        Workload::handshakes(AtLeast(1.5)),
-        Workload::fan_out(64, AtLeast(bar(6.0, 4.0))),
-        Workload::round_trip(Tcp, false, AtMost(bar(0.2, 0.25))),
-        Workload::round_trip(Tcp, true, AtMost(bar(0.4, 0.45))),
-        Workload::round_trip(Ipc, false, AtMost(bar(0.25, 0.3))),
-        Workload::burst(2, AtMost(0.7), Open),
-        Workload::burst(5, AtMost(0.9), Open),
-        Workload::burst(30, AtMost(1.1), AtMost(1.2)),
-        Workload::burst(100, AtMost(0.9), AtMost(1.2)),
-        Workload::idle(),
-        Workload::memory(
-            Work::Memory,
-            "memory per idle connection, 3,000 to one PULL",
-        ),
-        Workload::memory(
-            Work::MemoryUsed,
-            "memory per connection to one ROUTER that has brought a message",
-        ),
-        Workload::blocked(),
-        Workload::echo(Work::EchoInTurn, 1, AtLeast(4.0)),
-        // The kernel's part alone is more than a quarter of libzmq's whole time.
-        Workload::echo(Work::Echo, 1, AtLeast(4.0)),
-        Workload::echo(Work::Echo, 8, Open),
-        Workload::echo(Work::Echo, 64, Open),
-        Workload::echo(Work::BareEcho, 1, Open),
-        Workload::echo(Work::BareEcho, 8, Open),
-        Workload::echo(Work::BareEcho, 64, Open),
-        Workload::topics(),
-        Workload::long_topic(),
-    ]);
-    all
-}
-
-fn task(work: Work, transport: Transport) -> Task {
-    Task {
-        work,
-        transport,
-        size: 64,
-        extent: 1,
-        count: 1,
-        depth: 1,
-        pinned: false,
-        secured: false,
-    }
-}
-
 fn bytes(size: usize) -> String {
     match size {
         size if size >= 1 << 20 && size.is_multiple_of(1 << 20) => format!("{} MiB", size >> 20),
@@ -741,29 +559,5 @@ fn bytes(size: usize) -> String {
     }
 }
 
-const WORKS: [Work; 16] = [
-    Work::Throughput,
-    Work::FanOut,
-    Work::RoundTrip,
-    Work::Burst,
-    Work::Idle,
-    Work::Memory,
-    Work::MemoryUsed,
-    Work::Blocked,
-    Work::Echo,
-    Work::EchoInTurn,
-    Work::BareEcho,
-    Work::Topics,
-    Work::Handshakes,
-    Work::Multicast,
-    Work::Datagrams,
-    Work::Bare,
-];
-const TRANSPORTS: [Transport; 6] = [
-    Transport::Tcp,
-    Transport::Ipc,
-    Transport::Inproc,
-    Transport::Epgm,
-    Transport::Pgm,
-    Transport::Udp,
-];
+/// From this size on, messages instead of buffers.
+const LARGE: usize = 16 << 10;

@@ -16,6 +16,7 @@ mod duplicates;
 mod features;
 mod fuzz;
 mod install;
+mod instructions;
 mod layers;
 mod python;
 mod report;
@@ -53,6 +54,7 @@ fn perform(word: &str, rest: &[String]) -> Result<()> {
         "conformance" => return conformance::run(rest),
         "bindings" => return bindings::run(rest),
         "install" => return install::run(rest),
+        "instructions" => return instructions::run(rest),
         "deb" => return install::deb(rest),
         "setup" => return setup::run(rest),
         "sanitize" => return sanitize::run(rest),
@@ -127,6 +129,7 @@ cargo xtask WORD
   test [--full] [--profile ci] [FILTER]
                          setup, then every test; --full adds ignored tests and long loom runs; under the profile
                          ci what fails is tried once more, alone, and listed as FLAKY if it passes then
+  instructions [--write] what a message costs on the hot paths through C, by callgrind, beside bench/instructions/counts.txt
   soak [SECONDS [LOSSES]]
                          600 s of everything at once, and 2000 lost connections of each kind, with accounts of
                          messages, memory and descriptors: the long form of tests

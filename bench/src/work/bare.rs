@@ -11,7 +11,7 @@ use ferromq_os::interface;
 
 use super::{END, get, put};
 use crate::role::Company;
-use crate::workload::Task;
+use crate::task::Task;
 use crate::{Failure, Outcome};
 
 pub(super) fn receive(task: &Task, company: &Company) -> Outcome<()> {

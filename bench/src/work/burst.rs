@@ -7,7 +7,7 @@ use std::thread;
 use super::{END, SILENCE, bind, check, connect, get, histogram, put, report};
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
-use crate::workload::Task;
+use crate::task::Task;
 use crate::{Outcome, system};
 
 pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {

@@ -13,7 +13,7 @@ use super::idle::meet;
 use super::{END, bind};
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
-use crate::workload::Task;
+use crate::task::Task;
 use crate::{Failure, Outcome};
 
 pub(super) fn echo<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {

@@ -9,7 +9,7 @@ use super::{END, check, put};
 use crate::Outcome;
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
-use crate::workload::Task;
+use crate::task::Task;
 
 /// Asks a block of questions with each DEALER, takes its answers when its turn comes and asks the next.
 pub(super) fn ask<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{END, bind, check, get, put};
 use crate::library::{Context, Go, Kind, Socket, XPUB_NODROP};
 use crate::role::Company;
-use crate::workload::Task;
+use crate::task::Task;
 use crate::{Failure, Outcome};
 
 pub(super) fn publish<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
@@ -41,7 +41,7 @@ pub(super) fn subscribe<C: Context>(context: &C, task: &Task, company: &Company)
     let (mut greeted, mut received, all) = (0, 0, task.count * task.extent);
     let mut begin = None;
     let mut buffer = vec![0; task.size];
-    C::Socket::read_all(&mut sockets, &mut buffer, |at, bytes| {
+    C::Socket::read_all(&mut sockets, task.calls, &mut buffer, |at, bytes| {
         let expected = &mut expected[at];
         if get(bytes, 0) == GREETING {
             if *expected == GREETING {

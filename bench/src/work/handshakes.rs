@@ -7,7 +7,7 @@ use super::{END, bind, secured};
 use crate::Outcome;
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
-use crate::workload::Task;
+use crate::task::Task;
 
 pub(super) fn welcome<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     let mut socket = context.socket(Kind::Pull)?;

@@ -10,7 +10,7 @@ use super::{END, bind, check, connect as connect_socket, put};
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
 use crate::system::{own_usage, resident};
-use crate::workload::Task;
+use crate::task::Task;
 use crate::{Failure, Outcome};
 
 /// Hears once of everybody in [`keep_still`].

@@ -14,17 +14,23 @@
 //! 10. `multicast`: PUB and SUB, RADIO and DISH through a group
 //! 11. `secured`: CURVE, and what its primitives cost alone
 //! 12. `bare`: packets over IP without any library
+//! 13. `share`: PUSH to PULL beside a bare connection
+//! 14. `gather`: many PUSH to one PULL
+//! 15. `between`: through a proxy
 
 mod bare;
+mod between;
 mod burst;
 mod crowd;
 mod dealers;
 mod fan_out;
+mod gather;
 mod handshakes;
 mod idle;
 mod multicast;
 mod round_trip;
 mod secured;
+mod share;
 mod throughput;
 mod topics;
 
@@ -33,17 +39,23 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::library::{Context, Socket};
+use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
-use crate::workload::{Task, Transport, Work};
+use crate::task::{Task, Transport, Work};
 use crate::{Failure, Outcome};
 
 /// The half that binds.
 pub fn first<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     match task.work {
         Work::Throughput => throughput::receive(context, task, company),
+        Work::Share => share::receive(context, task, company),
+        Work::Gather => gather::receive(context, task, company),
         Work::FanOut => fan_out::publish(context, task, company),
         Work::RoundTrip => round_trip::reply(context, task, company),
+        Work::Streamer => between::stand(context, [Kind::Pull, Kind::Push], task, company),
+        Work::Queue | Work::QueueTrip => {
+            between::stand(context, [Kind::Router, Kind::Dealer], task, company)
+        }
         Work::Burst => burst::receive(context, task, company),
         Work::Idle => idle::gather(context, task, company),
         Work::Memory => idle::hold(context, task, company),
@@ -61,8 +73,13 @@ pub fn first<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome
 pub fn second<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     match task.work {
         Work::Throughput => throughput::send(context, task, company),
+        Work::Share => share::send(context, task, company),
+        Work::Gather => gather::send(context, task, company),
         Work::FanOut => fan_out::subscribe(context, task, company),
         Work::RoundTrip => round_trip::request(context, task, company),
+        Work::Streamer => between::pass(context, task, company),
+        Work::Queue => between::converse(context, task, company),
+        Work::QueueTrip => between::ask(context, task, company),
         Work::Burst => burst::send(context, task, company),
         Work::Idle => idle::keep_still(context, task, company),
         Work::Memory => idle::connect(task, company),
@@ -149,8 +166,6 @@ fn histogram() -> Outcome<Histogram<u64>> {
 
 /// What the other half says when it has all it wants.
 const END: &str = "end";
-/// From this size on, messages instead of buffers.
-const LARGE: usize = 16 << 10;
 /// Both hosts have an interface of this name.
 const EPGM_GROUP: &str = "epgm://eth0;239.192.0.1:5555";
 const PGM_GROUP: &str = "pgm://eth0;239.192.0.1:5555";

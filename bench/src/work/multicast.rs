@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{END, UDP_GROUP, get, group, put};
 use crate::library::{Context, Kind, RATE, RCVBUF, Socket, XPUB_NODROP};
 use crate::role::Company;
-use crate::workload::{Task, Work};
+use crate::task::{Task, Work};
 use crate::{Failure, Outcome};
 
 pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {

@@ -3,21 +3,27 @@
 
 use std::time::Instant;
 
-use super::{bind, check, connect, get, histogram, put, report};
+use super::{END, bind, check, connect, get, histogram, put, report};
 use crate::Outcome;
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
-use crate::workload::Task;
+use crate::task::Task;
 
 pub(super) fn reply<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     let mut socket = context.socket(Kind::Rep)?;
     bind(&mut socket, task, company)?;
+    answer_all(&mut socket, task)?;
+    company.hear().map(drop)
+}
+
+/// Answers what [`time_trips`] asks, to the last question.
+pub(super) fn answer_all(socket: &mut impl Socket, task: &Task) -> Outcome<()> {
     let mut buffer = vec![0; task.size];
     loop {
         let len = socket.recv(&mut buffer)?;
         socket.send(&buffer[..len])?;
         if get(&buffer, 0) == LAST {
-            return company.hear().map(drop);
+            return Ok(());
         }
     }
 }
@@ -25,6 +31,11 @@ pub(super) fn reply<C: Context>(context: &C, task: &Task, company: &Company) -> 
 pub(super) fn request<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     let mut socket = context.socket(Kind::Req)?;
     connect(&mut socket, company)?;
+    time_trips(&mut socket, task, company)
+}
+
+/// Asks, waits for the answer, and says how long it took.
+pub(super) fn time_trips(socket: &mut impl Socket, task: &Task, company: &Company) -> Outcome<()> {
     let (mut question, mut answer) = (vec![0x5a; task.size], vec![0; task.size]);
     let mut trip = |sequence| {
         put(&mut question, 0, sequence);
@@ -46,7 +57,7 @@ pub(super) fn request<C: Context>(context: &C, task: &Task, company: &Company) -
     }
     let seconds = begin.elapsed().as_secs_f64();
     trip(LAST)?;
-    company.tell("end")?;
+    company.tell(END)?;
     company.result("latency", seconds / task.count as f64 / 2.0 * 1e6)?;
     company.result("seconds", seconds)?;
     // One way is half the trip.

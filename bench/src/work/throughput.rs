@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
-use super::{END, LARGE, bind, check, connect, put, secured};
+use super::{END, bind, check, connect, put, secured};
 use crate::Outcome;
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
-use crate::workload::Task;
+use crate::task::{Calls, Task};
 
 pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
     let mut socket = context.socket(Kind::Pull)?;
@@ -15,9 +15,21 @@ pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -
         secured::serve(&mut socket)?;
     }
     bind(&mut socket, task, company)?;
+    let seconds = receive_all(&mut socket, task)?;
+    company.tell(END)?;
+    company.result("rate", (task.count - 1) as f64 / seconds)?;
+    company.result("seconds", seconds)?;
+    if task.secured {
+        company.result("opening", secured::opening(task.size))?;
+    }
+    Ok(())
+}
+
+/// Receives what [`send_all`] sends; the seconds from the first to the last.
+pub(super) fn receive_all(socket: &mut impl Socket, task: &Task) -> Outcome<f64> {
     let mut buffer = vec![0; task.size];
     let mut take = |sequence| {
-        if task.size >= LARGE {
+        if task.calls != Calls::Buffers {
             return socket.recv_message(|bytes| check(bytes, task.size, sequence))?;
         }
         let len = socket.recv(&mut buffer)?;
@@ -28,14 +40,7 @@ pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -
     for sequence in 1..task.count {
         take(sequence)?;
     }
-    let seconds = begin.elapsed().as_secs_f64();
-    company.tell(END)?;
-    company.result("rate", (task.count - 1) as f64 / seconds)?;
-    company.result("seconds", seconds)?;
-    if task.secured {
-        company.result("opening", secured::opening(task.size))?;
-    }
-    Ok(())
+    Ok(begin.elapsed().as_secs_f64())
 }
 
 pub(super) fn send<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
@@ -44,18 +49,32 @@ pub(super) fn send<C: Context>(context: &C, task: &Task, company: &Company) -> O
         secured::ask(&mut socket)?;
     }
     connect(&mut socket, company)?;
-    let mut buffer = vec![0x5a; task.size];
-    for sequence in 0..task.count {
-        if task.size >= LARGE {
-            socket.send_message(task.size, 0x5a, |bytes| put(bytes, 0, sequence))?;
-        } else {
-            put(&mut buffer, 0, sequence);
-            socket.send(&buffer)?;
-        }
-    }
+    send_all(&mut socket, task)?;
     company.hear()?;
     if task.secured {
         company.result("sealing", secured::sealing(task.size))?;
+    }
+    Ok(())
+}
+
+/// Sends so many, numbered, by the calls that the task names.
+pub(super) fn send_all(socket: &mut impl Socket, task: &Task) -> Outcome<()> {
+    let mut buffer = vec![0x5a; task.size];
+    for sequence in 0..task.count {
+        match task.calls {
+            Calls::Buffers | Calls::Received | Calls::Poller => {
+                put(&mut buffer, 0, sequence);
+                socket.send(&buffer)?;
+            }
+            Calls::Messages => {
+                socket.send_message(task.size, 0x5a, |bytes| put(bytes, 0, sequence))?;
+            }
+            Calls::Referenced => {
+                let mut body = vec![0x5a; task.size];
+                put(&mut body, 0, sequence);
+                socket.send_body(body)?;
+            }
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::{END, bind, connect as connect_socket};
 use crate::library::{Context, Kind, RCVHWM, SNDHWM, Socket};
 use crate::role::Company;
 use crate::system::resident;
-use crate::workload::Task;
+use crate::task::Task;
 use crate::{Failure, Outcome};
 
 /// `size` bytes long each, or of 8 to 20 bytes if that is 0.

@@ -32,15 +32,21 @@ pub(crate) struct Tx {
     pub(crate) drain: Drain,
     /// The connection, while it is ready for traffic.
     pub(crate) stream: Option<Arc<Stream>>,
-    /// Commands on their way, and how far they have gone.
-    control: Vec<u8>,
-    control_sent: usize,
+    /// Commands on their way.
+    control: Option<Box<Control>>,
     /// What the peer speaks, if it is not ZMTP 3 in the clear.
     outlet: Option<Box<Outlet>>,
     /// Nothing more will be sent.
     given_up: bool,
     /// There while somebody wants to know what is delivered.
     delivery: Option<Box<Delivery>>,
+}
+
+/// Commands, and how far they have gone. Most connections have none on their way.
+#[derive(Debug, Default)]
+struct Control {
+    bytes: Vec<u8>,
+    sent: usize,
 }
 
 /// A connection's way in, under its lock.
@@ -89,7 +95,7 @@ pub(crate) struct Connection {
     pub(crate) arming: Arming,
     /// The kernel's buffer is full: only the I/O thread, or a sender that waits, tries again.
     pub(crate) blocked: AtomicBool,
-    lane: Mutex<Vec<u8>>,
+    lane: Mutex<Option<Box<Control>>>,
     lane_waiting: AtomicBool,
     /// Writes the application has made, for the I/O thread to see that it looks after itself.
     pub(crate) app_flushes: AtomicU32,
@@ -166,8 +172,7 @@ impl Connection {
             tx: TryLock::new(Tx {
                 drain,
                 stream: None,
-                control: Vec::new(),
-                control_sent: 0,
+                control: None,
                 outlet: None,
                 given_up: false,
                 delivery: None,
@@ -180,7 +185,7 @@ impl Connection {
             }),
             arming: Arming::default(),
             blocked: AtomicBool::new(false),
-            lane: Mutex::new(Vec::new()),
+            lane: Mutex::new(None),
             lane_waiting: AtomicBool::new(false),
             app_flushes: AtomicU32::new(0),
             flushed_at: AtomicU64::new(0),
@@ -274,7 +279,7 @@ impl Connection {
     /// arms afterwards.
     pub(crate) fn post_control(&self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
-        write(&mut lane);
+        write(&mut lane.get_or_insert_default().bytes);
         self.lane_waiting.store(true, SeqCst);
     }
 
@@ -290,7 +295,7 @@ impl Connection {
 
     /// Whether there is something to write, as far as can be seen with the lock held.
     pub(crate) fn has_output(&self, tx: &Tx) -> bool {
-        tx.control_sent < tx.control.len()
+        tx.control.is_some()
             || self.lane_waiting.load(Acquire)
             || !tx.drain.is_drained()
             || tx
@@ -314,7 +319,7 @@ impl Connection {
         }
         let (mut moved, batch) = (0, self.batch());
         loop {
-            if tx.drain.is_at_boundary() || tx.control_sent < tx.control.len() {
+            if tx.drain.is_at_boundary() || tx.control.is_some() {
                 match self.pump_control(tx, &stream) {
                     Pumped::Drained => {}
                     other => return other,
@@ -375,11 +380,11 @@ impl Connection {
                 return self.not_written(&error);
             }
             if tx.drain.is_at_boundary() && outlet.is_at_boundary() {
-                self.collect_control(&mut tx.control);
-                if outlet.feed_commands(&tx.control).is_err() {
-                    return Pumped::Failed;
+                while let Some(control) = tx.control.take().or_else(|| self.collect_control()) {
+                    if outlet.feed_commands(&control.bytes).is_err() {
+                        return Pumped::Failed;
+                    }
                 }
-                tx.control.clear();
             }
             let mut pieces = [IoSlice::new(&[]); SLICES];
             let (count, bytes) = tx.drain.slices(&mut pieces, 0);
@@ -421,13 +426,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Adds the commands that wait.
-    fn collect_control(&self, control: &mut Vec<u8>) {
-        if self.lane_waiting.load(Acquire) {
-            let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
-            self.lane_waiting.store(false, Release);
-            control.append(&mut lane);
+    /// Takes the commands that wait.
+    fn collect_control(&self) -> Option<Box<Control>> {
+        if !self.lane_waiting.load(Acquire) {
+            return None;
         }
+        let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lane_waiting.store(false, Release);
+        lane.take()
     }
 
     /// Returns how many bytes were written, and how many were offered.
@@ -448,20 +454,20 @@ impl Connection {
 
     fn pump_control(&self, tx: &mut Tx, stream: &Stream) -> Pumped {
         loop {
-            if tx.control_sent == tx.control.len() {
-                tx.control.clear();
-                tx.control_sent = 0;
-                if !self.lane_waiting.load(Acquire) {
+            let Some(control) = &mut tx.control else {
+                tx.control = self.collect_control();
+                if tx.control.is_none() {
                     return Pumped::Drained;
                 }
-                let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
-                self.lane_waiting.store(false, Release);
-                tx.control = std::mem::take(&mut lane);
+                continue;
+            };
+            let rest = &control.bytes[control.sent..];
+            if rest.is_empty() {
+                tx.control = None;
                 continue;
             }
-            let rest = &tx.control[tx.control_sent..];
             match stream.send(&rest[..self.dice.cut(rest.len().min(self.write_most as usize))]) {
-                Ok(sent) => tx.control_sent += sent,
+                Ok(sent) => control.sent += sent,
                 Err(error) => return self.not_written(&error),
             }
         }
@@ -524,8 +530,12 @@ impl Connection {
     /// A connection stands: traffic may flow. What was begun on the last one begins again.
     pub(crate) fn install(&self, stream: &Arc<Stream>, preamble: Vec<u8>) {
         let mut tx = self.wait_tx();
-        tx.control = preamble;
-        tx.control_sent = 0;
+        tx.control = (!preamble.is_empty()).then(|| {
+            Box::new(Control {
+                bytes: preamble,
+                sent: 0,
+            })
+        });
         tx.stream = Some(Arc::clone(stream));
         let segment = stream.segment_size().unwrap_or(1).min(BATCH_BYTES);
         let batch = BATCH_BYTES - BATCH_BYTES % segment;
@@ -544,12 +554,11 @@ impl Connection {
     pub(crate) fn uninstall_tx(&self) -> Finished {
         let mut tx = self.wait_tx();
         tx.stream = None;
-        tx.control = Vec::new();
-        tx.control_sent = 0;
+        tx.control = None;
         tx.drain.resume();
         tx.outlet = None;
         let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
-        lane.clear();
+        *lane = None;
         self.lane_waiting.store(false, Release);
         tx.drain.take_finished()
     }

@@ -120,7 +120,7 @@ fn pass_on(
     mut capture: Option<&mut Socket>,
 ) -> Result<(), Code> {
     for _ in 0..BURST {
-        if !to.readiness()?.writable {
+        if !to.is_writable()? {
             return Ok(());
         }
         loop {

@@ -227,7 +227,7 @@ fn send(socket: *mut c_void, message: &mut Message, more: bool) -> Result<(), Co
 fn pass_on(from: &mut Side, to: &mut Side, capture: *mut c_void) -> Result<(), Code> {
     for round in 0..BURST {
         let same = from.socket == to.socket;
-        if round > 0 && !same && ready(to.socket)? & event::OUT == 0 {
+        if round > 0 && !same && !socket::with(to.socket, |engine| engine.is_writable())? {
             return Ok(());
         }
         loop {

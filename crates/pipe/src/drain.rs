@@ -35,6 +35,13 @@ struct Batch {
     at_boundary: bool,
 }
 
+/// So many chunks are to be kept, and these have been.
+#[derive(Default)]
+struct Wanted {
+    count: usize,
+    emptied: Vec<Emptied>,
+}
+
 /// The consuming end: see the module documentation.
 pub struct Drain {
     sent: Cursor,
@@ -44,9 +51,8 @@ pub struct Drain {
     taken: u64,
     batch: Option<Batch>,
     finished: Option<Box<Finished>>,
-    /// So many chunks are to be kept, and these have been.
-    wanted: usize,
-    emptied: Vec<Emptied>,
+    /// Absent where nobody has ever wanted the memory of chunks.
+    wanted: Option<Box<Wanted>>,
     shared: Arc<Shared>,
 }
 
@@ -66,8 +72,7 @@ impl Drain {
             taken: 0,
             batch: None,
             finished: None,
-            wanted: 0,
-            emptied: Vec::new(),
+            wanted: None,
             shared,
         }
     }
@@ -279,11 +284,12 @@ impl Drain {
         self.counted = 0;
         // SAFETY: both cursors have passed the chunk, whose successor the producer has gone on to.
         unsafe {
-            if self.wanted > 0 && Emptied::suits(old) {
-                self.wanted -= 1;
-                self.emptied.push(Emptied::new(old));
-            } else {
-                self.shared.recycle(old);
+            match &mut self.wanted {
+                Some(wanted) if wanted.count > 0 && Emptied::suits(old) => {
+                    wanted.count -= 1;
+                    wanted.emptied.push(Emptied::new(old));
+                }
+                _ => self.shared.recycle(old),
             }
         }
     }
@@ -375,12 +381,12 @@ impl Drain {
     /// So many of the next large chunks are kept for [`take_emptied`](Self::take_emptied) when they have been drained, and do not go
     /// back to the producer.
     pub fn want_emptied(&mut self, count: usize) {
-        self.wanted = count;
+        self.wanted.get_or_insert_default().count = count;
     }
 
     /// The memory of a chunk that has been drained and was wanted.
     pub fn take_emptied(&mut self) -> Option<Emptied> {
-        self.emptied.pop()
+        self.wanted.as_mut()?.emptied.pop()
     }
 
     pub(crate) fn reset(&mut self, sentinel: Link) {

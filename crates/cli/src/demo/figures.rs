@@ -4,7 +4,8 @@
 use ferromq_bench::compare::{scaled, write};
 use ferromq_bench::role::Choice;
 use ferromq_bench::runner::{Figures, run};
-use ferromq_bench::workload::{Bar, Transport, Unit, Workload};
+use ferromq_bench::task::Transport;
+use ferromq_bench::workload::{Bar, Unit, Workload};
 
 use super::stage::Screen;
 use crate::Outcome;

@@ -260,6 +260,21 @@ impl Socket {
         self.glance.wanted = false;
         // The look may have brought what is received without a message in a queue.
         readable = readable || self.can_recv();
+        let writable = self.can_send();
+        Ok(Readiness { readable, writable })
+    }
+
+    /// Whether a message could be sent at once. Unlike [`readiness`](Self::readiness) it does not read connections.
+    ///
+    /// # Errors
+    /// `Terminated`, `Interrupted` after a fork.
+    pub fn is_writable(&mut self) -> Result<bool, Code> {
+        self.check_alive()?;
+        self.take_news();
+        Ok(self.can_send())
+    }
+
+    fn can_send(&mut self) -> bool {
         let may_refresh = std::mem::replace(&mut self.pipes.may_refresh, true);
         let mut writable = self.pattern.can_send(&mut self.pipes);
         if !writable && self.socket_type().sends() {
@@ -267,7 +282,7 @@ impl Socket {
             writable = self.pattern.can_send(&mut self.pipes);
         }
         self.pipes.may_refresh = may_refresh;
-        Ok(Readiness { readable, writable })
+        writable
     }
 
     /// The descriptor that becomes readable when something may have changed (`ZMQ_FD`): ask for

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One connection after another on the same queue.
 
-use std::ops::Range;
-
 use super::Fill;
 use crate::chunk::{Chunk, Link, Word};
 use crate::pool::LEAST;
@@ -69,8 +67,8 @@ impl Fill {
         let position = self.base() + end as u64;
         // SAFETY: the fresh chunk is ours alone.
         unsafe { Chunk::rewind(fresh, position, self.generation) };
-        if self.unclaimed > 0 {
-            self.beginnings.push(position);
+        if let Some(commands) = &mut self.commands {
+            commands.begin(position);
         }
         leave(self, end, fresh);
         self.at = 0;
@@ -81,7 +79,11 @@ impl Fill {
 
     /// As [`seal`](Self::seal), and drops the connections before the last, unless the reader has come to them.
     fn supersede(&mut self, end: usize, fresh: Link) {
-        let Some(mut unseen) = self.unseen.take() else {
+        let unseen = self
+            .commands
+            .as_mut()
+            .and_then(|commands| commands.unseen.take());
+        let Some(mut unseen) = unseen else {
             return self.sever(end, fresh);
         };
         let (first, last) = (unseen.first, unseen.last);
@@ -96,24 +98,24 @@ impl Fill {
             unsafe { Chunk::free(at) };
             at = next.unwrap_or(last.link);
         }
-        self.unclaimed = self.unclaimed.saturating_sub(last.costs - first.costs);
         self.walked -= last.walked - first.walked;
         self.bytes = self.bytes.saturating_sub(last.position - first.position);
-        self.forget_beginnings(first.position..last.position);
         // As if those between them had never come.
         unseen.first = Beginning {
             walked: first.walked,
             ..last
         };
         unseen.last = self.beginning(end, fresh, unseen.costs);
-        self.unseen = Some(unseen);
+        let commands = self.commands.get_or_insert_default();
+        commands.drop_part(first.position..last.position, last.costs - first.costs);
+        commands.unseen = Some(unseen);
         self.seal(end, fresh);
     }
 
     /// Leaves the tail without a successor: what follows can still be taken back while the reader has not come there.
     fn sever(&mut self, end: usize, fresh: Link) {
         let first = self.beginning(end, fresh, 0);
-        self.unseen = Some(Box::new(Unseen {
+        self.commands.get_or_insert_default().unseen = Some(Box::new(Unseen {
             first,
             last: first,
             costs: 0,
@@ -133,11 +135,5 @@ impl Fill {
             costs,
             walked: self.walked,
         }
-    }
-
-    /// The commands in a part of the stream are unclaimed no more.
-    pub(super) fn forget_beginnings(&mut self, part: Range<u64>) {
-        let left = self.unclaimed > 0;
-        self.beginnings.retain(|at| left && !part.contains(at));
     }
 }

@@ -25,9 +25,10 @@ use crate::pool::{HEAD, LARGE, LEAST, MORE, Pool, SLAB};
 use crate::queue::Shared;
 use crate::reader::Reader;
 
+mod commands;
 mod generations;
 
-use generations::Unseen;
+use commands::Commands;
 
 /// From this many bytes a frame that comes in pieces is read to where it will stay.
 pub const BY_REFERENCE_IN: usize = 64 * 1024;
@@ -87,16 +88,7 @@ pub struct Fill {
     lent: usize,
     /// Why nothing more is taken from this connection.
     fault: Option<FillFault>,
-    /// Commands before this position have been claimed, or walks have told of them.
-    claimed: u64,
-    /// Where beyond it walks have told of commands: from, to.
-    told: Vec<(u64, u64)>,
-    /// Bytes of commands that walks have passed and nobody has claimed.
-    unclaimed: u64,
-    /// Where connections began before which there are unclaimed commands: each has a chunk.
-    beginnings: Vec<u64>,
-    /// Connections that the reader may not have come to. Absent as long as every connection counts.
-    unseen: Option<Box<Unseen>>,
+    commands: Option<Box<Commands>>,
     shared: Arc<Shared>,
 }
 
@@ -142,11 +134,7 @@ impl Fill {
             large: false,
             lent: 0,
             fault: None,
-            claimed: 0,
-            told: Vec::new(),
-            unclaimed: 0,
-            beginnings: Vec::new(),
-            unseen: None,
+            commands: None,
             shared,
         }
     }
@@ -163,7 +151,8 @@ impl Fill {
     /// [`absorb`](Self::absorb) or a [`walk`](Self::walk).
     #[must_use]
     pub fn unclaimed(&self) -> u64 {
-        self.unclaimed + (self.beginnings.len() * (HEAD + LEAST)) as u64
+        let commands = self.commands.as_ref();
+        commands.map_or(0, |commands| commands.memory())
     }
 
     /// Nothing is held of a frame that has not come to its end, as far as walks have come.
@@ -221,30 +210,15 @@ impl Fill {
     /// order in which the reader finds them, and before the next [`room`](Self::room) or
     /// [`settle`](Self::settle).
     pub fn claim(&mut self, position: u64, body_len: usize) -> bool {
-        if position < self.claimed {
-            return false;
-        }
-        if position < self.scanned() {
-            self.unclaimed = self.unclaimed.saturating_sub(cost(body_len as u64));
-        }
-        let told = self
-            .told
-            .iter()
-            .any(|&(from, to)| from <= position && position < to);
-        self.claimed = position + 1;
-        self.told.retain(|&(_, to)| to > position);
-        self.forget_beginnings(0..position + 1);
-        !told
+        let scanned = self.scanned();
+        let commands = self.commands.get_or_insert_default();
+        commands.claim(position, body_len, scanned)
     }
 
-    /// A walk has told of every command from a place on up to another; whether there were any. Most connections bring
-    /// none, and need no list.
-    fn tell(&mut self, from: u64, to: u64, commands: bool) {
-        match self.told.last_mut() {
-            Some(last) if last.1 == from => last.1 = to,
-            _ if commands => self.told.push((from, to)),
-            _ => {}
-        }
+    /// Whether a command at this position is to be told of.
+    fn is_new(&self, position: u64) -> bool {
+        let commands = self.commands.as_ref();
+        commands.is_none_or(|commands| commands.is_new(position))
     }
 
     /// Whether no chunk is held, for tests.
@@ -256,7 +230,7 @@ impl Fill {
     /// Whether there has never been a list of commands, for tests.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn has_no_list(&self) -> bool {
-        self.told.capacity() == 0
+        self.commands.is_none()
     }
 
     fn base(&self) -> u64 {
@@ -417,7 +391,9 @@ impl Fill {
         );
         self.lent = 0;
         let passed = reader.position();
-        self.told.retain(|&(_, to)| to > passed);
+        if let Some(commands) = &mut self.commands {
+            commands.forget_told(passed);
+        }
         if let Some(retired) = reader.take_retired() {
             // SAFETY: the reader has passed it, and it is not the tail.
             unsafe { pool.give(retired) };
@@ -705,10 +681,11 @@ impl Fill {
 
     fn pass(&mut self, seen: Option<Sink<'_>>) -> Result<(), FillFault> {
         let (from, telling) = (self.scanned(), seen.is_some());
-        let unclaimed = self.unclaimed;
+        let unclaimed = self.unclaimed();
         let passed = self.pass_frames(seen);
         if telling {
-            self.tell(from, self.scanned(), self.unclaimed > unclaimed);
+            let any = self.unclaimed() > unclaimed;
+            self.tell(from, self.scanned(), any);
         }
         passed
     }
@@ -728,8 +705,8 @@ impl Fill {
             let end = body + header.body_len as usize;
             if header.flags & frame::COMMAND != 0 {
                 let position = self.scanned();
-                if position >= self.claimed {
-                    self.note_command(header.body_len);
+                if self.is_new(position) {
+                    self.commands.get_or_insert_default().pass(header.body_len);
                     if let Some(seen) = &mut seen {
                         seen(Seen::Command(position, &self.unread(body)[..end - body]));
                     }
@@ -749,11 +726,10 @@ impl Fill {
         Ok(())
     }
 
-    /// A walk has passed a command.
-    fn note_command(&mut self, body_len: u64) {
-        self.unclaimed += cost(body_len);
-        if let Some(unseen) = &mut self.unseen {
-            unseen.costs += cost(body_len);
+    /// A walk has told of every command from a place on up to another; whether there were any.
+    fn tell(&mut self, from: u64, to: u64, any: bool) {
+        if let Some(commands) = &mut self.commands {
+            commands.tell(from, to, any);
         }
     }
 
@@ -892,13 +868,13 @@ impl Fill {
         if !is_command {
             self.mid_message = flags & frame::MORE != 0;
             self.walked += u64::from(!self.mid_message);
-        } else if position >= self.claimed {
-            self.note_command(body_len);
+        } else if self.is_new(position) {
+            self.commands.get_or_insert_default().pass(body_len);
         }
         if let Some(seen) = seen {
             if !is_command && !self.mid_message {
                 seen(Seen::Message);
-            } else if is_command && position >= self.claimed {
+            } else if is_command && self.is_new(position) {
                 seen(Seen::Command(position, reference.body.as_slice()));
             }
             self.tell(position, position + wire, is_command);
@@ -916,11 +892,6 @@ impl Fill {
         self.at = 1;
         self.scan = 1;
     }
-}
-
-/// What a command with so many bytes of body costs while it waits, roughly.
-fn cost(body_len: u64) -> u64 {
-    body_len.saturating_add(16)
 }
 
 impl std::fmt::Debug for Fill {

@@ -2,6 +2,7 @@
 //! Pictures of what `--csv` has written down: throughput by size, latency, fan-out, memory.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs;
 use std::path::Path;
 
@@ -27,7 +28,7 @@ pub fn draw(csv: &Path, folder: &Path) -> Outcome<Vec<String>> {
         let file = format!("{}.svg", picture.name);
         picture
             .draw(&lines, &folder.join(&file))
-            .map_err(|error| Failure::new(error).within(&file))?;
+            .map_err(|error| Failure::new(error.to_string()).within(&file))?;
         drawn.push(file);
     }
     Ok(drawn)
@@ -103,11 +104,9 @@ impl Picture {
         LIBRARIES.map(line).into()
     }
 
-    /// Errors of the drawing library as text.
-    fn draw(&self, lines: &[Line], file: &Path) -> Result<(), String> {
+    fn draw(&self, lines: &[Line], file: &Path) -> Result<(), Box<dyn Error + '_>> {
         let root = SVGBackend::new(file, SIZE).into_drawing_area();
-        let told = |error: &dyn std::fmt::Display| error.to_string();
-        root.fill(&WHITE).map_err(|error| told(&error))?;
+        root.fill(&WHITE)?;
         let values = || {
             lines
                 .iter()
@@ -124,22 +123,19 @@ impl Picture {
             .margin(14)
             .x_label_area_size(34)
             .y_label_area_size(76)
-            .build_cartesian_2d(-0.3..last + 0.3, (least..most).log_scale())
-            .map_err(|error| told(&error))?;
+            .build_cartesian_2d(-0.3..last + 0.3, (least..most).log_scale())?;
         chart
             .configure_mesh()
             .x_labels(self.places.len())
             .disable_x_mesh()
             .x_label_formatter(&|at| self.label(*at))
             .y_label_formatter(&|value| write(self.unit, *value))
-            .draw()
-            .map_err(|error| told(&error))?;
+            .draw()?;
         for line in lines {
             let color = line.color;
             let series = LineSeries::new(line.points.iter().copied(), color.stroke_width(2));
             chart
-                .draw_series(series.point_size(4))
-                .map_err(|error| told(&error))?
+                .draw_series(series.point_size(4))?
                 .label(line.library)
                 .legend(move |(x, y)| {
                     PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2))
@@ -148,9 +144,9 @@ impl Picture {
         chart
             .configure_series_labels()
             .background_style(WHITE)
-            .draw()
-            .map_err(|error| told(&error))?;
-        root.present().map_err(|error| told(&error))
+            .draw()?;
+        root.present()?;
+        Ok(())
     }
 
     /// What stands below a place; nothing between two of them.

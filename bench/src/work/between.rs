@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Through a proxy, which has a process to itself; both ends are threads of the other.
 
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -22,9 +26,18 @@ pub(super) fn stand<C: Context>(
     let (mut front, mut back) = (context.socket(front)?, context.socket(back)?);
     bind(&mut front, task, company)?;
     bind(&mut back, task, company)?;
+    let over = Arc::new(AtomicBool::new(false));
+    let expected = Arc::clone(&over);
     // It ends with the process.
-    thread::spawn(move || C::Socket::proxy(&mut front, &mut back));
-    company.hear().map(drop)
+    thread::spawn(move || {
+        let ended = C::Socket::proxy(&mut front, &mut back);
+        if let (Err(error), false) = (ended, expected.load(Relaxed)) {
+            writeln!(io::stderr(), "the proxy has ended: {error}").ok();
+        }
+    });
+    company.hear()?;
+    over.store(true, Relaxed);
+    Ok(())
 }
 
 /// PUSH before it, PULL behind it.

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use ferromq_message::frame;
 use ferromq_os::stream::Stream;
 use ferromq_pipe::{Peer, Pipe};
 use ferromq_vocabulary::SocketOptions;
 use ferromq_zmtp::mechanism::gssapi::Negotiated;
+use ferromq_zmtp::subscription::classify;
 use ferromq_zmtp::zap::{Status, Verdict};
 
 use crate::coding::Breach;
@@ -147,12 +149,18 @@ pub(crate) enum News {
     /// A full queue has room.
     Writable { id: u64 },
     /// The pipe's connection has ended for good.
-    Ended { id: u64 },
+    Ended {
+        id: u64,
+        /// There is nothing of it but subscriptions, and nobody has heard of it.
+        passing: bool,
+    },
     /// What was connected to will not be connected to again, and the endpoint is forgotten, or can still be disconnected
     /// from, as in libzmq.
     Stopped { id: u64, forgotten: bool },
     /// A peer in this process has closed, or its limits have changed.
     CheckTies,
+    /// A peer in this process has closed, there is nothing of it but subscriptions, and nobody has heard of it.
+    Passed { tie: Arc<Tie> },
 }
 
 impl News {
@@ -168,8 +176,32 @@ impl News {
             Self::Ready { id, .. }
             | Self::Readable { id }
             | Self::Writable { id }
-            | Self::Ended { id } => *id == connection,
-            Self::AttachInproc { .. } | Self::Stopped { .. } | Self::CheckTies => false,
+            | Self::Ended { id, .. } => *id == connection,
+            Self::AttachInproc { .. }
+            | Self::Stopped { .. }
+            | Self::CheckTies
+            | Self::Passed { .. } => false,
         }
+    }
+
+    /// A peer of this process has come, with this tie.
+    pub(crate) fn is_attach_with(&self, tie: &Arc<Tie>) -> bool {
+        matches!(self, Self::AttachInproc { tie: theirs, .. } if Arc::ptr_eq(tie, theirs))
+    }
+
+    /// It concerns this tie alone.
+    pub(crate) fn is_about_tie(&self, tie: &Arc<Tie>) -> bool {
+        self.is_attach_with(tie)
+            || matches!(self, Self::Passed { tie: theirs } if Arc::ptr_eq(tie, theirs))
+    }
+
+    /// A peer has come, and there is nothing of it but subscriptions.
+    pub(crate) fn brings_subscriptions_only(&self) -> bool {
+        let (Self::Attach { pipe, .. } | Self::AttachInproc { pipe, .. }) = self else {
+            return false;
+        };
+        pipe.reader.every_frame(|flags, body| {
+            flags & frame::COMMAND != 0 || classify(flags, body).is_some()
+        })
     }
 }

@@ -22,7 +22,9 @@ use crate::coding::{self, Breach, Inlet, Outlet};
 use crate::delivery::Delivery;
 use crate::io::IoHandle;
 use crate::policy::{Dice, Policy};
-use crate::tuning::{ATTENDED_US, BATCH_BYTES, PONGS_MOST, VISIT_BYTES, batches_at_once};
+use crate::tuning::{
+    ATTENDED_US, BATCH_BYTES, PASSED_MOST, PONGS_MOST, VISIT_BYTES, batches_at_once,
+};
 use ferromq_zmtp::command;
 use ferromq_zmtp::transcode::Transcoder;
 
@@ -638,7 +640,12 @@ impl Connection {
         rx.inlet = None;
         match next {
             Next::Nothing => {}
-            Next::Follows => {
+            Next::SupersedesMany
+                if rx.fill.waiting() == 0 && rx.fill.ended_unclaimed() >= PASSED_MOST =>
+            {
+                rx.fill.supersede_generation();
+            }
+            Next::Follows | Next::SupersedesMany => {
                 rx.fill.begin_generation();
             }
             Next::Supersedes => {
@@ -678,6 +685,8 @@ pub(crate) enum Next {
     /// Another connection, whose peer says by itself what the one before has said: what nobody has looked at need not
     /// stay for ever.
     Supersedes,
+    /// The same once many have ended that the application was to be told of, and none of them has left a message.
+    SupersedesMany,
 }
 
 /// What a background read came to.

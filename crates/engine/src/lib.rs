@@ -32,6 +32,7 @@ mod socket;
 mod topics;
 mod transport;
 mod tuning;
+mod unheard;
 
 pub use authentication::Authenticator;
 pub use command::Linger;

@@ -26,7 +26,6 @@ use crate::monitor::Monitor;
 use crate::policy::Policy;
 use crate::socket::Sleepers;
 use crate::topics::Topics;
-use crate::transport::inproc::Tie;
 use crate::tuning::{COMMANDS_MOST, INPUT_LEAST, SUBSCRIPTIONS_MOST};
 
 /// Token of the bell in a socket's set.
@@ -228,33 +227,6 @@ impl SocketShared {
         if self.closed.load(SeqCst) {
             // Nobody will look; what the news hold must not live for ever.
             drop(self.news.take_all());
-        }
-    }
-
-    /// A connection has ended for good. An application that has not heard of it yet, and has nothing of it to
-    /// receive, need not: what comes and goes while it stays away must not pile up.
-    pub(crate) fn tell_ended(&self, id: u64, leaves_nothing: bool) {
-        if leaves_nothing {
-            let unheard = self
-                .news
-                .retract(|news| news.is_attach_of(id), |news| news.is_about(id));
-            if !unheard.is_empty() {
-                return;
-            }
-        }
-        self.tell(News::Ended { id });
-    }
-
-    /// A peer of this process has closed. If this one has not heard of it yet, and has nothing of it to receive, it need
-    /// not.
-    pub(crate) fn tell_untied(&self, tie: &Arc<Tie>) {
-        let receives = self.socket_type.receives();
-        let unheard = self.news.retract(
-            |news| matches!(news, News::AttachInproc { pipe, tie: theirs } if Arc::ptr_eq(tie, theirs) && !(receives && pipe.reader.waiting() > 0)),
-            |news| matches!(news, News::AttachInproc { tie: theirs, .. } if Arc::ptr_eq(tie, theirs)),
-        );
-        if unheard.is_empty() {
-            self.tell(News::CheckTies);
         }
     }
 

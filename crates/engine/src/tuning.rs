@@ -152,6 +152,9 @@ pub(crate) const CLOSE_TICK_MAX: Duration = Duration::from_millis(50);
 pub(crate) const COMMANDS_MOST: u64 = 64 << 10;
 /// The same where they are subscriptions: what a million topics of 20 bytes need in some rounds.
 pub(crate) const SUBSCRIPTIONS_MOST: u64 = 1 << 20;
+/// An application that publishes, and stays away, is told afterwards what the last peers had subscribed to that have come
+/// and gone: so many.
+pub(crate) const PASSED_MOST: usize = 64;
 /// Bytes of messages read for a socket that receives none, whatever its mark says: a peer that has sent a flood of
 /// subscriptions and gone is found out only behind them.
 pub(crate) const INPUT_LEAST: u64 = 16 << 10;

@@ -146,6 +146,27 @@ impl Reader {
         }
     }
 
+    /// Whether a condition holds for the flags and the body of every frame that is there, commands included. Nothing is
+    /// taken, and what has not come to its end does not count.
+    pub fn every_frame(&self, mut condition: impl FnMut(u8, &[u8]) -> bool) -> bool {
+        let (mut link, mut at) = (self.link, self.at);
+        loop {
+            // SAFETY: chunks from the reader's on are alive.
+            let word = unsafe { Chunk::load(link) };
+            while let Found::Frame(head) = self.find(link, at, word.end()) {
+                // SAFETY: the frame is wholly below the published end.
+                if !condition(head.flags, unsafe { body(link, at, head) }) {
+                    return false;
+                }
+                at += head.step;
+            }
+            match self.next_of(link, word.is_sealed()) {
+                Some(next) => (link, at) = (next, 0),
+                None => return true,
+            }
+        }
+    }
+
     /// Bytes given out so far, as they went over the wire.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -456,15 +477,8 @@ impl Reader {
             // The one step of such a chunk is the last byte of the frame.
             position -= (head.header_len + head.body_len) as u64 - 1;
         }
-        let body = match head.body {
-            // SAFETY: `find` has seen the whole frame below the published end.
-            Body::Here => unsafe {
-                std::slice::from_raw_parts(self.here().add(head.header_len), head.body_len)
-            },
-            // SAFETY: a published reference chunk holds its frame.
-            Body::Reference => unsafe { &(*Chunk::frame(self.link)).body },
-            Body::Descriptor(_) => &[],
-        };
+        // SAFETY: `find` has seen the whole frame below the published end.
+        let body = unsafe { body(self.link, self.at, head) };
         let generation = self.generation;
         self.commands.push(CommandFrame {
             position,
@@ -498,16 +512,8 @@ impl Reader {
             return None;
         }
         let head = self.head()?;
-        // SAFETY: the frame is wholly below the published end; the borrow keeps the reader.
-        let body = unsafe {
-            match head.body {
-                Body::Here => {
-                    std::slice::from_raw_parts(self.here().add(head.header_len), head.body_len)
-                }
-                Body::Reference => (*Chunk::frame(self.link)).body.as_slice(),
-                Body::Descriptor(offset) => (*self.here().add(offset).cast::<Message>()).as_slice(),
-            }
-        };
+        // SAFETY: the next frame is wholly below the published end; the borrow keeps the reader.
+        let body = unsafe { body(self.link, self.at, head) };
         Some((head.flags & frame::MORE != 0, body))
     }
 
@@ -700,6 +706,23 @@ impl Reader {
         // SAFETY: alive: the caller has just put it there.
         let head = unsafe { link.as_ref() };
         self.generation = head.generation;
+    }
+}
+
+/// The body of a frame that begins at a place.
+///
+/// # Safety
+///
+/// The whole frame is below the published end of a chunk that is alive, and stays so for `'a`.
+unsafe fn body<'a>(link: Link, at: usize, head: Head) -> &'a [u8] {
+    // SAFETY: as the caller says.
+    unsafe {
+        let here = Chunk::data(link).add(at).cast_const();
+        match head.body {
+            Body::Here => std::slice::from_raw_parts(here.add(head.header_len), head.body_len),
+            Body::Reference => (*Chunk::frame(link)).body.as_slice(),
+            Body::Descriptor(offset) => (*here.add(offset).cast::<Message>()).as_slice(),
+        }
     }
 }
 

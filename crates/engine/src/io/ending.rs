@@ -12,7 +12,7 @@ use ferromq_os::epoll::Interest;
 use ferromq_os::poll::{PollFd, poll};
 use ferromq_os::stream::Stream;
 use ferromq_pipe::FillFault;
-use ferromq_vocabulary::{DisconnectReason, Event, ProtocolError};
+use ferromq_vocabulary::{DisconnectReason, Event, ProtocolError, SocketType};
 use ferromq_zmtp::handshake::Fault;
 
 use super::greeting::reason_of;
@@ -194,9 +194,10 @@ impl IoThread {
                 connection.doubt_unsent(stream);
             }
             drop(connection.uninstall_tx());
-            connection.uninstall_rx(match keeps_pipe {
-                true if !session.socket.socket_type.receives() => Next::Supersedes,
-                false if last_word.is_none() => Next::Nothing,
+            connection.uninstall_rx(match (keeps_pipe, session.socket.socket_type) {
+                (true, SocketType::Xpub) => Next::SupersedesMany,
+                (true, socket_type) if !socket_type.receives() => Next::Supersedes,
+                (false, _) if last_word.is_none() => Next::Nothing,
                 _ => Next::Follows,
             });
             if let Some(body) = last_word {

@@ -364,7 +364,7 @@ impl IoThread {
         change_interest(&self.handle.epoll, &mut station, Interest::NONE);
         drop(station.connection.give_up());
         if station.closing.is_none() {
-            station.socket.tell(News::Ended { id });
+            station.socket.tell(News::Ended { id, passing: false });
         }
         self.handle.load.fetch_sub(1, Relaxed);
         self.context.session_ended(station.socket.id);

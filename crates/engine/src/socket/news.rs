@@ -66,13 +66,13 @@ impl Socket {
                     self.pattern.writable(id);
                 }
             }
-            News::Ended { id } => {
+            News::Ended { id, .. } => {
                 if let Some(id) = self.by_connection.get(&id).copied() {
                     self.end(id);
                 }
             }
             News::Stopped { id, forgotten } => self.stop_connecting(id, forgotten),
-            News::CheckTies => self.check_ties(),
+            News::CheckTies | News::Passed { .. } => self.check_ties(),
         }
     }
 

@@ -55,7 +55,7 @@ impl Socket {
         self.shared.news.for_each(|news| match news {
             News::Attach { .. } => come += 1,
             News::AttachInproc { tie, .. } => come += usize::from(!tie.is_closed()),
-            News::Ended { id } => {
+            News::Ended { id, .. } => {
                 let known = self.by_connection.get(id);
                 // Who has come and gone unheard of is no more than that.
                 gone += usize::from(known.is_none_or(|id| self.is_here(*id)));

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use ferromq_engine::MonitorEvents;
+use ferromq_engine::{MonitorEvents, Wait};
 use ferromq_vocabulary::{Event, SocketType, Value};
 
 use crate::common::{
     ALL, INPROC, STREAMS, TCP, after, descriptors, each, recv, recv_parts, resident_bytes, send,
     send_parts, socket, try_send, until, wait_for, within,
 };
-use crate::peer::{COMMAND, Listener, command};
+use crate::peer::{COMMAND, Listener, Peer, command};
 
 /// Types that ignore a second connect to the same endpoint.
 const ONCE: [SocketType; 4] = [
@@ -415,15 +415,7 @@ fn what_lost_connections_had_subscribed_to_is_superseded() {
         let mut publisher = socket(context, SocketType::Pub);
         publisher.set_option("RECONNECT_IVL", 1).unwrap();
         publisher.connect(&listener.endpoint()).unwrap();
-        let connect = |number: u8| {
-            let mut peer = listener.accept();
-            peer.shake_hands("SUB");
-            peer.write(&command("SUBSCRIBE", &[number]));
-            peer.write(&command("PING", b"\0\0"));
-            // What was sent before it has been read.
-            assert_eq!(peer.frame().unwrap(), (COMMAND, b"\x04PONG".to_vec()));
-            peer
-        };
+        let connect = |number: u8| subscribed(listener.accept(), &[number]);
         for lost in 1..20 {
             drop(connect(lost));
         }
@@ -433,5 +425,99 @@ fn what_lost_connections_had_subscribed_to_is_superseded() {
         let topics = publisher.get_option("TOPICS_COUNT").unwrap();
         // The first, where the publisher was all the time, the last that was lost, and this one.
         assert_eq!(topics, Value::Int(3));
+    });
+}
+
+/// A peer of a publisher that says what it wants; what was sent before that has been read.
+fn subscribed(mut peer: Peer, topic: &[u8]) -> Peer {
+    peer.shake_hands("SUB");
+    peer.write(&command("SUBSCRIBE", topic));
+    peer.write(&command("PING", b"\0\0"));
+    assert_eq!(peer.frame().unwrap(), (COMMAND, b"\x04PONG".to_vec()));
+    peer
+}
+
+/// An XPUB that stays away is told afterwards what the last peers had subscribed to that have come and gone: a good
+/// many of them, but not all.
+#[test]
+fn what_many_peers_had_subscribed_to_is_not_all_kept() {
+    each(&ALL, |context, endpoint| {
+        let mut publisher = socket(context, SocketType::Xpub);
+        let events = publisher.monitor();
+        let bound = publisher.bind(endpoint).unwrap().to_owned();
+        for number in 0..200u8 {
+            if endpoint == INPROC {
+                let mut subscriber = socket(context, SocketType::Sub);
+                subscriber.subscribe(&[number]).unwrap();
+                subscriber.connect(&bound).unwrap();
+            } else {
+                drop(subscribed(Peer::connect(&bound), &[number]));
+                wait_for(&events, "DISCONNECTED");
+            }
+        }
+        let mut words = Vec::new();
+        until("the last is not told of", || {
+            while let Ok(frame) = publisher.recv_frame(Wait::No) {
+                words.push(frame.to_vec());
+            }
+            words.last().is_some_and(|word| *word == [0, 199])
+        });
+        let told = (136..200u8).flat_map(|number| [vec![1, number], vec![0, number]]);
+        assert!(words.into_iter().eq(told));
+    });
+}
+
+/// What a peer that has gone has sent besides is kept, with what it has subscribed to.
+#[test]
+fn messages_to_an_xpub_are_kept() {
+    each(&ALL, |context, endpoint| {
+        let mut publisher = socket(context, SocketType::Xpub);
+        let events = publisher.monitor();
+        let bound = publisher.bind(endpoint).unwrap().to_owned();
+        for number in 0..100u8 {
+            if endpoint == INPROC {
+                let mut subscriber = socket(context, SocketType::Xsub);
+                subscriber.connect(&bound).unwrap();
+                send(&mut subscriber, &[1, number]);
+                send(&mut subscriber, &[2, number]);
+            } else {
+                let mut subscriber = subscribed(Peer::connect(&bound), &[number]);
+                subscriber.write(&[0, 2, 2, number]);
+                drop(subscriber);
+                wait_for(&events, "DISCONNECTED");
+            }
+        }
+        let mut messages = Vec::new();
+        until("some are missing", || {
+            while let Ok(frame) = publisher.recv_frame(Wait::No) {
+                messages.extend((frame[0] == 2).then(|| frame[1]));
+            }
+            messages.len() == 100
+        });
+        assert!(messages.into_iter().eq(0..100));
+    });
+}
+
+/// The same where the XPUB connects: it is told what the first ones and the last have subscribed to.
+#[test]
+fn what_many_connections_had_subscribed_to_is_not_all_kept() {
+    each(&STREAMS, |context, endpoint| {
+        let listener = listener(endpoint);
+        let mut publisher = socket(context, SocketType::Xpub);
+        publisher.set_option("RECONNECT_IVL", 1).unwrap();
+        publisher.connect(&listener.endpoint()).unwrap();
+        for number in 0..200u8 {
+            drop(subscribed(listener.accept(), &[number]));
+        }
+        let mut last = subscribed(listener.accept(), &[200]);
+        send(&mut publisher, &[200]);
+        assert_eq!(last.message().unwrap(), (0, vec![200]));
+        let mut words = Vec::new();
+        while let Ok(frame) = publisher.recv_frame(Wait::No) {
+            words.push(frame.to_vec());
+        }
+        let first = (0..65u8).map(|number| vec![1, number]);
+        let told = first.chain([vec![1, 199], vec![1, 200]]);
+        assert!(words.iter().cloned().eq(told), "{words:?}");
     });
 }

@@ -193,13 +193,11 @@ impl Kind {
         }
     }
 
-    /// An XPUB is to be told of each, and keeps that until it is; up to a megabyte.
     fn is_subscribed_to(self) -> bool {
-        match self.socket_type {
-            SocketType::Pub | SocketType::Radio => true,
-            SocketType::Xpub => self.busy,
-            _ => false,
-        }
+        matches!(
+            self.socket_type,
+            SocketType::Pub | SocketType::Xpub | SocketType::Radio
+        )
     }
 
     fn server(self, context: &Context) -> Socket {

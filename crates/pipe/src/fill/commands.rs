@@ -32,6 +32,11 @@ impl Commands {
         self.unclaimed + (self.beginnings.len() * (HEAD + LEAST)) as u64
     }
 
+    /// Connections after which another one has begun, as far as there are commands of theirs that nobody has claimed.
+    pub(super) fn ended(&self) -> usize {
+        self.beginnings.len()
+    }
+
     /// A walk has passed a command.
     pub(super) fn pass(&mut self, body_len: u64) {
         self.unclaimed += cost(body_len);

@@ -155,6 +155,13 @@ impl Fill {
         commands.map_or(0, |commands| commands.memory())
     }
 
+    /// How many connections have ended whose commands are among them.
+    #[must_use]
+    pub fn ended_unclaimed(&self) -> usize {
+        let commands = self.commands.as_ref();
+        commands.map_or(0, |commands| commands.ended())
+    }
+
     /// Nothing is held of a frame that has not come to its end, as far as walks have come.
     #[must_use]
     pub fn is_between_frames(&self) -> bool {

@@ -648,3 +648,33 @@ fn a_frame_put_together_elsewhere_has_its_place_among_the_others() {
     assert_eq!(reader.take_commands()[0].body.len(), 1000);
     assert!(reader.take().is_none());
 }
+
+/// A look at every frame takes nothing, and leaves out what has not come to its end.
+#[test]
+fn every_frame_can_be_looked_at() {
+    let (mut fill, mut reader) = inbound(u64::MAX);
+    let bodies: Vec<Vec<u8>> = (0..40u8).map(|n| vec![n; 3000 * usize::from(n)]).collect();
+    for body in &bodies {
+        fill.absorb(&command(9), &mut |_| {}).unwrap();
+        let (header, len) = frame::encode(0, body.len());
+        fill.absorb(&header[..len], &mut |_| {}).unwrap();
+        fill.absorb(body, &mut |_| {}).unwrap();
+    }
+    fill.absorb(&[0, 2, 1], &mut |_| {}).unwrap();
+    let seen = |reader: &Reader| {
+        let mut seen = Vec::new();
+        assert!(reader.every_frame(|flags, body| {
+            if flags & frame::COMMAND == 0 {
+                seen.push(body.to_vec());
+            } else {
+                assert_eq!(body, [9]);
+            }
+            true
+        }));
+        seen
+    };
+    assert_eq!(seen(&reader), bodies);
+    assert!(!reader.every_frame(|_, body| body.len() < 3000));
+    assert_eq!(reader.take().unwrap(), bodies[0][..]);
+    assert_eq!(seen(&reader), bodies[1..]);
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Peers that come and go while the application makes no calls: what is kept for it of those it has not heard of.
+
+use std::sync::Arc;
+
+use ferromq_vocabulary::SocketType;
+
+use crate::command::News;
+use crate::shared::SocketShared;
+use crate::transport::inproc::Tie;
+use crate::tuning::PASSED_MOST;
+
+/// A peer that has come and gone, and left nothing but subscriptions.
+enum Passed {
+    Wire(u64),
+    Inproc(Arc<Tie>),
+}
+
+impl Passed {
+    fn from_news(news: &News) -> Option<Self> {
+        match news {
+            News::Ended { id, passing: true } => Some(Self::Wire(*id)),
+            News::Passed { tie } => Some(Self::Inproc(Arc::clone(tie))),
+            _ => None,
+        }
+    }
+}
+
+impl SocketShared {
+    /// A connection has ended for good. An application that has not heard of it yet, and has nothing of it to
+    /// receive, need not: what comes and goes while it stays away must not pile up.
+    pub(crate) fn tell_ended(&self, id: u64, leaves_nothing: bool) {
+        if leaves_nothing && self.forget_unheard(id) {
+            return;
+        }
+        let passing = self.only_subscribed(|news| news.is_attach_of(id));
+        self.tell(News::Ended { id, passing });
+        if passing {
+            self.forget_passed();
+        }
+    }
+
+    /// A peer of this process has closed. If this one has not heard of it yet, and has nothing of it to receive, it need
+    /// not.
+    pub(crate) fn tell_untied(&self, tie: &Arc<Tie>) {
+        let receives = self.socket_type.receives();
+        let unheard = self.news.retract(
+            |news| matches!(news, News::AttachInproc { pipe, tie: theirs } if Arc::ptr_eq(tie, theirs) && !(receives && pipe.reader.waiting() > 0)),
+            |news| news.is_about_tie(tie),
+        );
+        if !unheard.is_empty() {
+            return;
+        }
+        if self.only_subscribed(|news| news.is_attach_with(tie)) {
+            self.tell(News::Passed {
+                tie: Arc::clone(tie),
+            });
+            self.forget_passed();
+        } else {
+            self.tell(News::CheckTies);
+        }
+    }
+
+    /// Takes back what the application has not heard of a connection; whether it has heard nothing.
+    fn forget_unheard(&self, id: u64) -> bool {
+        let unheard = self
+            .news
+            .retract(|news| news.is_attach_of(id), |news| news.is_about(id));
+        !unheard.is_empty()
+    }
+
+    /// Whether the application has not heard of a peer, and an XPUB has nothing of it but subscriptions.
+    fn only_subscribed(&self, has_come: impl Fn(&News) -> bool) -> bool {
+        let mut only = false;
+        if self.socket_type == SocketType::Xpub {
+            self.news
+                .for_each(|news| only |= has_come(news) && news.brings_subscriptions_only());
+        }
+        only
+    }
+
+    /// What one has subscribed to and gone comes to nothing in the end. An application that stays away hears of the last
+    /// ones, and of those before them no more.
+    fn forget_passed(&self) {
+        let (mut count, mut oldest) = (0, None);
+        self.news.for_each(|news| {
+            if let Some(passed) = Passed::from_news(news) {
+                count += 1;
+                oldest.get_or_insert(passed);
+            }
+        });
+        if count <= PASSED_MOST {
+            return;
+        }
+        match oldest {
+            Some(Passed::Wire(id)) => {
+                self.forget_unheard(id);
+            }
+            Some(Passed::Inproc(tie)) => drop(self.news.retract(
+                |news| news.is_attach_with(&tie),
+                |news| news.is_about_tie(&tie),
+            )),
+            None => {}
+        }
+    }
+}

@@ -13,6 +13,7 @@
 
 mod authentication;
 mod bans;
+mod by_number;
 mod coding;
 mod command;
 mod connection;

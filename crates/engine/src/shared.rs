@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What others may touch of a socket: its wake slot, its mailbox, and what I/O threads need.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
@@ -18,6 +17,7 @@ use ferromq_zmtp::handshake::Version;
 use ferromq_zmtp::subscription::{encode_cancel, encode_subscribe};
 
 use crate::bans::Bans;
+use crate::by_number::ByNumber;
 use crate::command::{News, Order};
 use crate::connection::Connection;
 use crate::handshakes::Handshakes;
@@ -120,7 +120,7 @@ pub(crate) struct SocketShared {
     pub(crate) held: Held,
     /// The I/O thread that has the lease.
     pub(crate) home: Mutex<Option<Arc<IoHandle>>>,
-    pub(crate) connections: Mutex<HashMap<u64, Arc<Connection>>>,
+    pub(crate) connections: Mutex<ByNumber<Arc<Connection>>>,
     subscriptions: Mutex<Subscriptions>,
     pub(crate) linger: AtomicI32,
     pub(crate) closed: AtomicBool,
@@ -162,7 +162,7 @@ impl SocketShared {
             lease: Lease::default(),
             held: Held::default(),
             home: Mutex::new(None),
-            connections: Mutex::new(HashMap::new()),
+            connections: Mutex::new(ByNumber::default()),
             subscriptions: Mutex::new(Subscriptions::default()),
             linger: AtomicI32::new(linger),
             closed: AtomicBool::new(false),
@@ -264,7 +264,7 @@ impl SocketShared {
         self.wake.has_ended()
     }
 
-    pub(crate) fn connections(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+    pub(crate) fn connections(&self) -> MutexGuard<'_, ByNumber<Arc<Connection>>> {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

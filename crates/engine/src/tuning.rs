@@ -30,6 +30,10 @@ pub(crate) const FLUSH_GAP_US: u64 = 4;
 /// I/O thread: a write costs a fifth of a wake-up.
 pub(crate) const BURST_CREDITS: u32 = 4;
 
+/// Messages to a peer that come further apart than this do not gain from waiting for each other: in a burst to many peers
+/// each is written by the sending call.
+pub(crate) const FREQUENT_US: u64 = 1000;
+
 /// A burst of more messages than this is long: the I/O thread is woken at the beginning of the next.
 pub(crate) const LONG_BURST: u64 = 8;
 

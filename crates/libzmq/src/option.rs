@@ -85,13 +85,23 @@ pub unsafe extern "C" fn zmq_getsockopt(
                 // SAFETY: the caller's room, as long as it says.
                 return unsafe { give_key(key, value, *length) };
             }
-            let text = SocketOptions::find_for(engine.socket_type(), option)
-                .is_ok_and(|spec| matches!(spec.kind, Kind::Str { .. }));
-            let bytes = match found {
-                Value::Int(number) => bytes_of(number).to_vec(),
-                Value::U64(number) => bytes_of_u64(number).to_vec(),
-                Value::I64(number) => bytes_of_u64(number.cast_unsigned()).to_vec(),
+            let (short, long);
+            let bytes: &[u8] = match found {
+                Value::Int(number) => {
+                    short = bytes_of(number);
+                    &short
+                }
+                Value::U64(number) => {
+                    long = bytes_of_u64(number);
+                    &long
+                }
+                Value::I64(number) => {
+                    long = bytes_of_u64(number.cast_unsigned());
+                    &long
+                }
                 Value::Bytes(mut bytes) => {
+                    let text = SocketOptions::find_for(engine.socket_type(), option)
+                        .is_ok_and(|spec| matches!(spec.kind, Kind::Str { .. }));
                     if text {
                         bytes.push(0);
                     }
@@ -109,7 +119,7 @@ pub unsafe extern "C" fn zmq_getsockopt(
                 return Err(Code::Invalid);
             }
             // SAFETY: the caller's room, as long as it says.
-            unsafe { give(&bytes, value, *length) };
+            unsafe { give(bytes, value, *length) };
             *length = bytes.len();
             Ok(())
         })

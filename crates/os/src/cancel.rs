@@ -10,6 +10,8 @@ use std::ffi::c_int;
 use std::io;
 use std::marker::PhantomData;
 #[cfg(not(zmq_force_poll))]
+use std::mem::MaybeUninit;
+#[cfg(not(zmq_force_poll))]
 use std::os::fd::RawFd;
 use std::ptr;
 use std::time::Duration;
@@ -108,13 +110,13 @@ pub fn poll(
 #[inline]
 pub(crate) fn epoll_wait(
     set: RawFd,
-    events: &mut [libc::epoll_event],
+    events: &mut [MaybeUninit<libc::epoll_event>],
     timeout: Option<Duration>,
 ) -> io::Result<usize> {
     let room = c_int::try_from(events.len()).unwrap_or(c_int::MAX);
     let time = timeout.map_or(-1, milliseconds);
     // SAFETY: there is as much room as stated.
-    let answer = unsafe { c_epoll_wait(set, events.as_mut_ptr(), room, time) };
+    let answer = unsafe { c_epoll_wait(set, events.as_mut_ptr().cast(), room, time) };
     sys::check(answer).map(|count| count.cast_unsigned() as usize)
 }
 

@@ -2,7 +2,7 @@
 //! The loop of an I/O thread.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::io;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +21,7 @@ use super::listening::Listening;
 use super::session::{Origin, Session, State};
 use super::station::Station;
 use super::{BELL, IoHandle};
+use crate::by_number::ByNumber;
 use crate::command::{Linger, Order};
 use crate::context::ContextShared;
 use crate::tuning::SCRATCH;
@@ -28,10 +29,10 @@ use crate::tuning::SCRATCH;
 pub(crate) struct IoThread {
     pub(super) handle: Arc<IoHandle>,
     pub(super) context: Arc<ContextShared>,
-    pub(super) sessions: HashMap<u64, Box<Session>>,
-    pub(super) listeners: HashMap<u64, Listening>,
-    pub(super) leases: HashMap<u64, Leased>,
-    pub(super) stations: HashMap<u64, Box<Station>>,
+    pub(super) sessions: ByNumber<Box<Session>>,
+    pub(super) listeners: ByNumber<Listening>,
+    pub(super) leases: ByNumber<Leased>,
+    pub(super) stations: ByNumber<Box<Station>>,
     /// Messages from datagrams on their way to a queue.
     pub(super) datagram_frames: Vec<u8>,
     /// Connections that have been promised another look.
@@ -56,10 +57,10 @@ impl IoThread {
         Self {
             handle,
             context,
-            sessions: HashMap::new(),
-            listeners: HashMap::new(),
-            leases: HashMap::new(),
-            stations: HashMap::new(),
+            sessions: ByNumber::default(),
+            listeners: ByNumber::default(),
+            leases: ByNumber::default(),
+            stations: ByNumber::default(),
             datagram_frames: Vec::new(),
             watched: Vec::new(),
             held: Vec::new(),

@@ -39,7 +39,6 @@ pub(crate) struct Wire {
     pub(crate) last_flush: u64,
     /// What a write costs, averaged, in ticks.
     pub(crate) cost: u64,
-    pub(crate) credits: u32,
     /// Messages sent before the present burst.
     pub(crate) burst_began: u64,
     /// Messages come so fast that so many of them need no look at the clock.
@@ -63,7 +62,6 @@ impl Wire {
             flush_above: u64::from(BATCH_BYTES) - 1,
             last_flush: 0,
             cost: 0,
-            credits: super::CREDITS,
             burst_began: 0,
             ahead: 0,
             last_check: 0,

@@ -21,9 +21,10 @@ pub(crate) mod peer;
 mod receiving;
 mod sending;
 mod statistics;
+mod tempo;
 mod waiting;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
@@ -34,13 +35,14 @@ use ferromq_pattern::{AnyPattern, Pattern};
 use ferromq_pipe::{PipeId, Pipes, Pool};
 use ferromq_vocabulary::{Code, SocketOptions, SocketType};
 
+use crate::by_number::ByNumber;
 use crate::command::{Linger, Order};
 use crate::connection::Connection;
 use crate::context::ContextShared;
 use crate::monitor::{EventSink, MonitorEvents};
 use crate::policy::{Dice, Policy};
 use crate::shared::SocketShared;
-use crate::tuning::{BURST_CREDITS, FLUSH_GAP_US, SPIN_US};
+use crate::tuning::{FLUSH_GAP_US, SPIN_US};
 
 pub use statistics::PeerStatistics;
 pub(crate) use waiting::Sleepers;
@@ -78,7 +80,7 @@ pub struct Socket {
     pipes: Pipes,
     links: Vec<Option<Link>>,
     /// Pipes by the number of their connection.
-    by_connection: HashMap<u64, PipeId>,
+    by_connection: ByNumber<PipeId>,
     /// Connections whose kernel buffer may hold input.
     hot: VecDeque<PipeId>,
     /// About how many bytes have been read and not been received.
@@ -247,7 +249,7 @@ impl Socket {
             pattern,
             pipes,
             links: Vec::new(),
-            by_connection: HashMap::new(),
+            by_connection: ByNumber::default(),
             hot: VecDeque::new(),
             read_ahead: 0,
             ending: Vec::new(),
@@ -475,5 +477,3 @@ impl Drop for Socket {
         self.close_with(None);
     }
 }
-
-const CREDITS: u32 = BURST_CREDITS;

@@ -390,7 +390,7 @@ impl Socket {
 
     /// Asks the kernel which connections have input.
     pub(super) fn harvest(&mut self) {
-        let mut events = Events::with_capacity(64);
+        let mut events = Events::with_capacity((self.by_connection.len() + 1).min(64));
         if self
             .set
             .set()

@@ -16,13 +16,13 @@ use ferromq_pipe::{Outgoing, PipeId, interest};
 use ferromq_vocabulary::Code;
 
 use super::link::Link;
-use super::{CREDITS, Cover, ShortWay, Socket, Wait, looks_each_time};
+use super::{Cover, ShortWay, Socket, Wait, looks_each_time, tempo};
 use crate::command::Order;
 use crate::connection::{Extent, Pumped};
 use crate::policy::Policy;
 use crate::tuning::{
-    AHEAD, CLOCK_MASK, FAN_OUT_US, FEW_PEERS, FLUSH_GAP_US, INSIST_US, LONG_BURST, REFRESH_US,
-    STREAM_COST, STREAM_GAP, STREAM_MARK,
+    AHEAD, CLOCK_MASK, FAN_OUT_US, FEW_PEERS, FLUSH_GAP_US, FREQUENT_US, INSIST_US, LONG_BURST,
+    REFRESH_US, STREAM_COST, STREAM_GAP, STREAM_MARK,
 };
 
 impl Socket {
@@ -372,8 +372,8 @@ impl Socket {
             0
         };
         wire.last_check = now;
-        // One clock for the whole socket: many peers must not each take a share of its time.
-        let since = now.wrapping_sub(self.pace.last_flush.max(wire.last_flush));
+        // One clock for the whole thread: many peers must not each take a share of its time.
+        let since = now.wrapping_sub(tempo::last_write());
         if since > (STREAM_GAP * gap).max(STREAM_COST * wire.cost) {
             // One by one is no burst, however many there have been: the I/O thread is not to be woken
             // anew for them when it has taken its promise back.
@@ -396,19 +396,27 @@ impl Socket {
         else {
             return;
         };
+        let since = now.wrapping_sub(wire.last_check.max(wire.last_flush));
         wire.last_check = now;
+        let pause = gap.max(wire.cost * 2);
         let after_wait = std::mem::take(&mut self.pace.has_waited);
-        if after_wait || now.wrapping_sub(wire.last_flush) > gap.max(wire.cost * 2) {
-            wire.credits = CREDITS;
+        // Time that others have taken is none that this one's next messages could wait for.
+        let is_first = after_wait || now.wrapping_sub(tempo::last_write()) > pause;
+        if is_first {
+            tempo::begin_burst();
+        }
+        let mut follows_long = false;
+        if after_wait || since > pause {
             let begun = pipe.writer.messages();
             let last = begun.wrapping_sub(std::mem::replace(&mut wire.burst_began, begun));
+            follows_long = last > LONG_BURST;
+        }
+        let is_rare = since > FREQUENT_US * self.pace.per_us();
+        if is_first || is_rare || tempo::take_credit() {
             // After a long burst another is likely: the I/O thread takes some time to wake up.
-            if last > LONG_BURST {
+            if follows_long {
                 self.arm(id);
             }
-            self.flush(id, Extent::All);
-        } else if wire.credits > 0 {
-            wire.credits -= 1;
             self.flush(id, Extent::All);
         } else {
             wire.ahead = 0;
@@ -558,6 +566,7 @@ impl Socket {
             wire.cost = (wire.cost * 7 + ended.wrapping_sub(began)) / 8;
         }
         self.pace.last_flush = ended;
+        tempo::note_write(ended);
         self.note_flushed(id);
         match pumped {
             Pumped::Blocked | Pumped::Paused => self.arm(id),
@@ -583,11 +592,9 @@ impl Socket {
             if unflushed {
                 self.flush(id, Extent::All);
             }
-            // Waiting for input ends a burst of output.
-            if let Some(Link::Wire(wire)) = self.links[index].as_mut() {
-                wire.credits = CREDITS;
-            }
         }
+        // Waiting for input ends a burst of output.
+        tempo::begin_burst();
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +53,7 @@ impl Epoll {
     /// [`io::ErrorKind::Interrupted`]. On an error `events` is empty.
     #[inline]
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<usize> {
-        events.len = 0;
+        events.buffer.clear();
         match timeout {
             None => self.wait_coarse(events, -1),
             Some(Duration::ZERO) => self.wait_coarse(events, 0),
@@ -70,10 +71,13 @@ impl Epoll {
         events: &mut Events,
         timeout: Option<Duration>,
     ) -> io::Result<usize> {
-        events.len = 0;
+        events.buffer.clear();
         if timeout.is_none_or(|time| time >= cancel::LONG) {
-            events.len = cancel::epoll_wait(self.0.as_raw_fd(), &mut events.buffer, timeout)?;
-            return Ok(events.len);
+            let room = free(events);
+            let count = cancel::epoll_wait(self.0.as_raw_fd(), room, timeout)?;
+            // SAFETY: the kernel has filled so many.
+            unsafe { events.buffer.set_len(count) };
+            return Ok(count);
         }
         let mut fds = [PollFd::new(self.0.as_raw_fd(), PollFd::IN)];
         match cancel::poll(&mut fds, timeout, None)? {
@@ -125,8 +129,10 @@ impl Epoll {
                 milliseconds,
             )
         };
-        events.len = sys::check(answer)?.cast_unsigned() as usize;
-        Ok(events.len)
+        let count = sys::check(answer)?.cast_unsigned() as usize;
+        // SAFETY: the kernel has filled so many.
+        unsafe { events.buffer.set_len(count) };
+        Ok(count)
     }
 
     /// Waits for some nanoseconds.
@@ -148,7 +154,8 @@ impl Epoll {
             };
             match usize::try_from(answer) {
                 Ok(count) => {
-                    events.len = count;
+                    // SAFETY: the kernel has filled so many.
+                    unsafe { events.buffer.set_len(count) };
                     return Ok(count);
                 }
                 Err(_negative) => {
@@ -184,8 +191,17 @@ const LONG: Duration = Duration::from_millis(20);
 /// There is no `epoll_pwait2` here.
 static COARSE: AtomicBool = AtomicBool::new(false);
 
+/// Where the kernel puts events; nothing is there yet.
+#[inline]
+fn free(events: &mut Events) -> &mut [MaybeUninit<libc::epoll_event>] {
+    let room = events.room;
+    let free = events.buffer.spare_capacity_mut();
+    let room = room.min(free.len());
+    &mut free[..room]
+}
+
 #[inline]
 fn room(events: &Events) -> c_int {
     const { assert!(MAX_EVENTS <= c_int::MAX as usize) };
-    c_int::try_from(events.buffer.len()).unwrap_or(c_int::MAX)
+    c_int::try_from(events.room).unwrap_or(c_int::MAX)
 }

@@ -145,45 +145,41 @@ impl Event {
 
 /// Where [`Epoll::wait`] puts its answer.
 pub struct Events {
+    /// Filled anew by each wait, never beyond `room`.
     buffer: Vec<libc::epoll_event>,
-    len: usize,
+    room: usize,
 }
 
 impl Events {
     /// Room for this many events per wait, at least one. More descriptors may be ready: the next
     /// wait reports them.
     pub fn with_capacity(capacity: usize) -> Self {
-        const BLANK: libc::epoll_event = libc::epoll_event { events: 0, u64: 0 };
-        let capacity = capacity.clamp(1, MAX_EVENTS);
+        let room = capacity.clamp(1, MAX_EVENTS);
         Self {
-            buffer: vec![BLANK; capacity],
-            len: 0,
+            buffer: Vec::with_capacity(room),
+            room,
         }
     }
 
     /// The events of the last wait.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Event> {
-        self.buffer
-            .get(..self.len)
-            .unwrap_or_default()
-            .iter()
-            .map(|event| Event {
-                flags: event.events,
-                token: event.u64,
-            })
+        self.buffer.iter().map(|event| Event {
+            flags: event.events,
+            token: event.u64,
+        })
     }
 
     /// How many events the last wait brought.
     #[inline]
     pub const fn len(&self) -> usize {
-        self.len
+        self.buffer.len()
     }
 
     /// Whether the last wait brought nothing.
     #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.buffer.is_empty()
     }
 }
 

@@ -135,7 +135,7 @@ impl Epoll {
     /// `None` waits for ever, `Some(ZERO)` not at all. A signal ends the wait with
     /// [`io::ErrorKind::Interrupted`]. On an error `events` is empty.
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<usize> {
-        events.len = 0;
+        events.buffer.clear();
         // A time too far away to be expressed is for ever.
         let deadline = timeout.and_then(|time| Instant::now().checked_add(time));
         let wake = self.enter()?;
@@ -188,8 +188,8 @@ impl Epoll {
                 wake.clear();
             }
             self.lock().report(&fds, &keys, events);
-            if events.len > 0 || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Ok(events.len);
+            if !events.is_empty() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(events.len());
             }
         }
     }
@@ -285,16 +285,15 @@ impl Table {
             if flags == 0 {
                 continue;
             }
-            let Some(slot) = events.buffer.get_mut(events.len) else {
+            if events.buffer.len() == events.room {
                 self.turn = index;
                 break;
-            };
+            }
             entry.reported(flags, now);
-            *slot = libc::epoll_event {
+            events.buffer.push(libc::epoll_event {
                 events: c_int::from(flags).cast_unsigned(),
                 u64: entry.token,
-            };
-            events.len += 1;
+            });
         }
         self.forget_closed(fds, keys);
     }

@@ -75,11 +75,18 @@ impl<O> OptionSpec<O> {
         key: OptionKey<'_>,
         wrong: Direction,
     ) -> Result<&'t Self, OptionError> {
-        let named = |row: &&Self| match key {
+        let begin = match key {
+            OptionKey::Name(name) => {
+                let named = |row: &Self| row.name.eq_ignore_ascii_case(name);
+                table.iter().position(named).unwrap_or(table.len())
+            }
+            // Bindings ask with every message; the table is in the order of numbers.
+            OptionKey::Number(number) => table.partition_point(|row| row.number < number),
+        };
+        let mut rows = table[begin..].iter().take_while(|row| match key {
             OptionKey::Name(name) => row.name.eq_ignore_ascii_case(name),
             OptionKey::Number(number) => row.number == number,
-        };
-        let mut rows = table.iter().filter(named);
+        });
         let first = rows.clone().next().ok_or(OptionError::Unknown)?;
         Ok(rows.find(|row| row.direction != wrong).unwrap_or(first))
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What others may touch of a socket: its wake slot, its mailbox, and what I/O threads need.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
@@ -220,6 +221,17 @@ impl SocketShared {
                 self.news.post(news);
             }
         }
+        self.told();
+    }
+
+    /// The same for news that depend on those which are there already, and may be none.
+    pub(crate) fn tell_made(&self, make: impl FnOnce(&VecDeque<News>) -> Option<News>) {
+        self.news.post_made(make);
+        self.told();
+    }
+
+    /// There are news in the mailbox.
+    fn told(&self) {
         self.wake.post_news();
         if let Some(listener) = self.listener.get() {
             (listener.0)();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Peers that come and go while the application makes no calls: what is kept for it of those it has not heard of.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ferromq_vocabulary::SocketType;
@@ -33,11 +34,13 @@ impl SocketShared {
         if leaves_nothing && self.forget_unheard(id) {
             return;
         }
-        let passing = self.only_subscribed(|news| news.is_attach_of(id));
-        self.tell(News::Ended { id, passing });
-        if passing {
-            self.forget_passed();
-        }
+        self.tell_made(|news| {
+            Some(News::Ended {
+                id,
+                passing: self.only_subscribed(news, |news| news.is_attach_of(id)),
+            })
+        });
+        self.forget_passed();
     }
 
     /// A peer of this process has closed. If this one has not heard of it yet, and has nothing of it to receive, it need
@@ -51,14 +54,16 @@ impl SocketShared {
         if !unheard.is_empty() {
             return;
         }
-        if self.only_subscribed(|news| news.is_attach_with(tie)) {
-            self.tell(News::Passed {
-                tie: Arc::clone(tie),
-            });
-            self.forget_passed();
-        } else {
-            self.tell(News::CheckTies);
-        }
+        self.tell_made(|news| {
+            if self.only_subscribed(news, |news| news.is_attach_with(tie)) {
+                let tie = Arc::clone(tie);
+                return Some(News::Passed { tie });
+            }
+            // One look is as good as many.
+            let looks_already = matches!(news.back(), Some(News::CheckTies));
+            (!looks_already).then_some(News::CheckTies)
+        });
+        self.forget_passed();
     }
 
     /// Takes back what the application has not heard of a connection; whether it has heard nothing.
@@ -69,19 +74,21 @@ impl SocketShared {
         !unheard.is_empty()
     }
 
-    /// Whether the application has not heard of a peer, and an XPUB has nothing of it but subscriptions.
-    fn only_subscribed(&self, has_come: impl Fn(&News) -> bool) -> bool {
-        let mut only = false;
-        if self.socket_type == SocketType::Xpub {
-            self.news
-                .for_each(|news| only |= has_come(news) && news.brings_subscriptions_only());
-        }
-        only
+    /// Whether the application has not heard of a peer, and an XPUB has nothing of it but subscriptions. Asked in one go
+    /// with the news of its end, so that both are heard together, or neither.
+    fn only_subscribed(&self, news: &VecDeque<News>, has_come: impl Fn(&News) -> bool) -> bool {
+        self.socket_type == SocketType::Xpub
+            && news
+                .iter()
+                .any(|news| has_come(news) && news.brings_subscriptions_only())
     }
 
     /// What one has subscribed to and gone comes to nothing in the end. An application that stays away hears of the last
     /// ones, and of those before them no more.
     fn forget_passed(&self) {
+        if self.socket_type != SocketType::Xpub {
+            return;
+        }
         let (mut count, mut oldest) = (0, None);
         self.news.for_each(|news| {
             if let Some(passed) = Passed::from_news(news) {

@@ -35,6 +35,13 @@ impl<T> Mailbox<T> {
         }
     }
 
+    /// Appends a command, or none, by what is here: nobody takes that in between.
+    pub fn post_made(&self, make: impl FnOnce(&VecDeque<T>) -> Option<T>) {
+        let mut queue = self.lock();
+        let command = make(&queue);
+        queue.extend(command);
+    }
+
     /// Puts a command in the place of one that it makes superfluous, or at the end if there is none.
     pub fn post_instead(&self, command: T, superfluous: impl FnMut(&T) -> bool) {
         let mut queue = self.lock();
@@ -89,6 +96,8 @@ mod tests {
             mailbox.post_instead(command, |other| other / 10 == 2 && command / 10 == 2);
         }
         mailbox.post_unless(4, |last| *last == 4);
-        assert_eq!(mailbox.take_all(), [1, 25, 3, 4]);
+        mailbox.post_made(|queue| (queue.back() != Some(&4)).then_some(4));
+        mailbox.post_made(|queue| queue.iter().max().map(|most| most + 1));
+        assert_eq!(mailbox.take_all(), [1, 25, 3, 4, 26]);
     }
 }

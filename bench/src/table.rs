@@ -55,6 +55,7 @@ pub fn workloads(face: Face) -> Vec<Workload> {
         Workload::round_trip(Ipc, false, AtMost(bar(0.25, 0.3))),
         Workload::burst(2, AtMost(0.7), Open),
         Workload::burst(5, AtMost(0.9), Open),
+        Workload::burst_then_ask(6, AtMost(0.9), AtMost(1.2)),
         Workload::burst(30, AtMost(1.1), AtMost(1.2)),
         Workload::burst(100, AtMost(0.9), AtMost(1.2)),
         Workload::idle(),

@@ -26,6 +26,8 @@ pub enum Work {
     QueueTrip,
     /// PUSH to PULL; `count` bursts of `extent` messages.
     Burst,
+    /// The same; after each burst, `depth` questions of REQ to REP.
+    BurstThenAsk,
     /// `extent` sockets with a silent connection each; `count` seconds.
     Idle,
     /// `extent` silent connections to one PULL.
@@ -214,6 +216,7 @@ impl fmt::Display for Work {
             Self::Queue => "queue",
             Self::QueueTrip => "queue-lat",
             Self::Burst => "burst",
+            Self::BurstThenAsk => "burst-then-ask",
             Self::Idle => "idle",
             Self::Memory => "memory",
             Self::MemoryUsed => "memory-used",
@@ -255,7 +258,7 @@ impl fmt::Display for Transport {
     }
 }
 
-const WORKS: [Work; 21] = [
+const WORKS: [Work; 22] = [
     Work::Throughput,
     Work::Share,
     Work::Gather,
@@ -265,6 +268,7 @@ const WORKS: [Work; 21] = [
     Work::Queue,
     Work::QueueTrip,
     Work::Burst,
+    Work::BurstThenAsk,
     Work::Idle,
     Work::Memory,
     Work::MemoryUsed,

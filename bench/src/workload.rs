@@ -419,6 +419,19 @@ impl Workload {
         }
     }
 
+    /// A burst over tcp, after which the same thread asks somebody else twice.
+    #[must_use]
+    pub fn burst_then_ask(length: u64, median: Bar, p99: Bar) -> Self {
+        let mut workload = Self::burst(length, median, p99);
+        workload.name = format!("burst-{length}-asking");
+        workload.task.work = Work::BurstThenAsk;
+        workload.task.depth = 2;
+        for row in &mut workload.rows {
+            row.label.push_str(", the sender asking somebody else");
+        }
+        workload
+    }
+
     pub(crate) fn idle() -> Self {
         Self {
             name: "idle-1000".to_owned(),

@@ -5,16 +5,16 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Instant;
 
 use super::round_trip::{answer_all, time_trips};
 use super::throughput::{receive_all, send_all};
-use super::{END, bind, check, put};
+use super::{END, bind, check, ended, put};
+use crate::Outcome;
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
 use crate::task::Task;
-use crate::{Failure, Outcome};
 
 /// Stands between who connects to the first socket and who connects to the second.
 pub(super) fn stand<C: Context>(
@@ -105,12 +105,4 @@ fn ends<C: Context>(
         end.connect(&company.hear()?)?;
     }
     Ok(ends)
-}
-
-/// The other end has done its part; its socket is closed now.
-fn ended<S>(end: JoinHandle<Outcome<S>>) -> Outcome<()> {
-    let done = end
-        .join()
-        .unwrap_or_else(|_panic| Err(Failure::new("a thread panicked")));
-    done.map(drop)
 }

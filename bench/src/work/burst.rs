@@ -4,7 +4,7 @@
 
 use std::thread;
 
-use super::{END, SILENCE, bind, check, connect, get, histogram, put, report};
+use super::{END, SILENCE, bind, check, connect, ended, get, histogram, put, report};
 use crate::library::{Context, Kind, Socket};
 use crate::role::Company;
 use crate::task::Task;
@@ -32,7 +32,44 @@ pub(super) fn receive<C: Context>(context: &C, task: &Task, company: &Company) -
     report(&times, 1.0, company)
 }
 
+/// The same beside a thread that answers questions.
+pub(super) fn receive_and_answer<C: Context>(
+    context: &C,
+    task: &Task,
+    company: &Company,
+) -> Outcome<()> {
+    let mut rep = context.socket(Kind::Rep)?;
+    bind(&mut rep, task, company)?;
+    let questions = (WARM_UP + task.count) * task.depth;
+    let answerer = thread::spawn(move || (0..questions).try_for_each(|_| rep.echo()));
+    receive(context, task, company)?;
+    ended(answerer)
+}
+
 pub(super) fn send<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    send_bursts(context, task, company, || Ok(()))
+}
+
+/// After each burst, talks to somebody else.
+pub(super) fn send_and_ask<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome<()> {
+    let mut req = context.socket(Kind::Req)?;
+    connect(&mut req, company)?;
+    let (question, mut answer) = (vec![0x5a; task.size], vec![0; task.size]);
+    send_bursts(context, task, company, || {
+        for _ in 0..task.depth {
+            req.send(&question)?;
+            req.recv(&mut answer)?;
+        }
+        Ok(())
+    })
+}
+
+fn send_bursts<C: Context>(
+    context: &C,
+    task: &Task,
+    company: &Company,
+    mut then: impl FnMut() -> Outcome<()>,
+) -> Outcome<()> {
     let mut socket = context.socket(Kind::Push)?;
     connect(&mut socket, company)?;
     let mut buffer = vec![0x5a; task.size];
@@ -45,6 +82,7 @@ pub(super) fn send<C: Context>(context: &C, task: &Task, company: &Company) -> O
             socket.send(&buffer)?;
             sequence += 1;
         }
+        then()?;
     }
     company.hear().map(drop)
 }

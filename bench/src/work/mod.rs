@@ -35,6 +35,7 @@ mod throughput;
 mod topics;
 
 use std::process;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -57,6 +58,7 @@ pub fn first<C: Context>(context: &C, task: &Task, company: &Company) -> Outcome
             between::stand(context, [Kind::Router, Kind::Dealer], task, company)
         }
         Work::Burst => burst::receive(context, task, company),
+        Work::BurstThenAsk => burst::receive_and_answer(context, task, company),
         Work::Idle => idle::gather(context, task, company),
         Work::Memory => idle::hold(context, task, company),
         Work::MemoryUsed => idle::hold_used(context, task, company),
@@ -81,6 +83,7 @@ pub fn second<C: Context>(context: &C, task: &Task, company: &Company) -> Outcom
         Work::Queue => between::converse(context, task, company),
         Work::QueueTrip => between::ask(context, task, company),
         Work::Burst => burst::send(context, task, company),
+        Work::BurstThenAsk => burst::send_and_ask(context, task, company),
         Work::Idle => idle::keep_still(context, task, company),
         Work::Memory => idle::connect(task, company),
         Work::MemoryUsed => idle::connect_and_say(task, company),
@@ -173,3 +176,11 @@ const PGM_GROUP: &str = "pgm://eth0;239.192.0.1:5555";
 const UDP_GROUP: &str = "udp://eth0;239.192.0.2:5556";
 /// Before a burst.
 const SILENCE: Duration = Duration::from_millis(3);
+
+/// A thread at the other end has done its part; its socket is closed now.
+fn ended<T>(end: JoinHandle<Outcome<T>>) -> Outcome<()> {
+    let done = end
+        .join()
+        .unwrap_or_else(|_panic| Err(Failure::new("a thread panicked")));
+    done.map(drop)
+}

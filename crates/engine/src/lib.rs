@@ -44,7 +44,7 @@ pub use multicast::{
     MulticastStatistics, MulticastStream, ReceiverStatistics, SourceStatistics, StreamStatistics,
 };
 pub use policy::Policy;
-pub use poll::{PollItem, PollTarget, poll};
+pub use poll::{MANY_SOCKETS, PollItem, PollTarget, poll};
 pub use proxy::{ProxyCommand, ProxyEnd, proxy, proxy_steerable};
 pub use socket::{CloseReport, PeerStatistics, Readiness, Socket, Ticket, Wait};
 

@@ -79,8 +79,9 @@ impl<'a> PollItem<'a> {
 /// `Terminated`, `Interrupted`, those of `poll(2)`.
 pub fn poll(items: &mut [PollItem<'_>], deadline: Option<Instant>) -> Result<usize, Code> {
     look_at_descriptors(items)?;
+    let mut told = None;
     loop {
-        let ready = look_at_sockets(items)?;
+        let ready = look_at_sockets(items, told.take())?;
         if ready > 0 {
             return Ok(ready);
         }
@@ -89,7 +90,7 @@ pub fn poll(items: &mut [PollItem<'_>], deadline: Option<Instant>) -> Result<usi
         }
         let mut tickets = Vec::with_capacity(items.len());
         if prepare(items, &mut tickets)? {
-            sleep(items, deadline)?;
+            told = Some(sleep(items, deadline)?);
         } else {
             look_at_descriptors(items)?;
         }
@@ -112,11 +113,19 @@ fn look_at_descriptors(items: &mut [PollItem<'_>]) -> Result<(), Code> {
     Ok(())
 }
 
-/// Looks at the sockets once, without waiting; how many items, descriptors included, are ready.
-fn look_at_sockets(items: &mut [PollItem<'_>]) -> Result<usize, Code> {
-    for item in items.iter_mut() {
+/// Looks at the sockets once, without waiting; how many items, descriptors included, are ready. `told` is what the
+/// system has just told of the items.
+fn look_at_sockets(items: &mut [PollItem<'_>], told: Option<Vec<PollFd>>) -> Result<usize, Code> {
+    let told = match told {
+        Some(told) => told,
+        None => ask_for_all(items)?,
+    };
+    for (index, item) in items.iter_mut().enumerate() {
         if let PollTarget::Socket(socket) = &mut item.target {
-            let found = socket.readiness()?;
+            let found = match told.get(index) {
+                Some(fd) if fd.revents == 0 => socket.readiness_of_quiet(),
+                _ => socket.readiness(),
+            }?;
             item.found = Readiness {
                 readable: found.readable && item.readable,
                 writable: found.writable && item.writable,
@@ -124,6 +133,26 @@ fn look_at_sockets(items: &mut [PollItem<'_>]) -> Result<usize, Code> {
         }
     }
     Ok(items.iter().filter(|item| item.is_found()).count())
+}
+
+/// From so many sockets on the kernel is asked about all of them at once, instead of about each.
+pub const MANY_SOCKETS: usize = 4;
+
+/// What the descriptors of many sockets tell, each at its item's place; nothing for a few.
+fn ask_for_all(items: &mut [PollItem<'_>]) -> Result<Vec<PollFd>, Code> {
+    let is_socket = |item: &&PollItem<'_>| matches!(item.target, PollTarget::Socket(_));
+    if items.iter().filter(is_socket).count() < MANY_SOCKETS {
+        return Ok(Vec::new());
+    }
+    let mut fds = Vec::with_capacity(items.len());
+    for item in items.iter_mut() {
+        fds.push(match &mut item.target {
+            PollTarget::Socket(socket) => PollFd::new(socket.pollable_fd()?, PollFd::IN),
+            PollTarget::Fd(_) => PollFd::new(-1, 0),
+        });
+    }
+    poll_fds(&mut fds, Some(std::time::Duration::ZERO)).map_err(|error| code(&error))?;
+    Ok(fds)
 }
 
 fn events(readable: bool, writable: bool) -> i16 {
@@ -159,7 +188,8 @@ fn prepare(items: &mut [PollItem<'_>], tickets: &mut Vec<Ticket>) -> Result<bool
     Ok(true)
 }
 
-fn sleep(items: &mut [PollItem<'_>], deadline: Option<Instant>) -> Result<(), Code> {
+/// Sleeps until the system has something to tell of one of the items; what it tells of each.
+fn sleep(items: &mut [PollItem<'_>], deadline: Option<Instant>) -> Result<Vec<PollFd>, Code> {
     let mut fds = Vec::with_capacity(items.len());
     for item in items.iter_mut() {
         fds.push(match &mut item.target {
@@ -179,7 +209,7 @@ fn sleep(items: &mut [PollItem<'_>], deadline: Option<Instant>) -> Result<(), Co
             socket.drain_readiness();
         }
     }
-    Ok(())
+    Ok(fds)
 }
 
 fn code(error: &io::Error) -> Code {

@@ -47,11 +47,8 @@ impl SocketShared {
     /// not.
     pub(crate) fn tell_untied(&self, tie: &Arc<Tie>) {
         let receives = self.socket_type.receives();
-        let unheard = self.news.retract(
-            |news| matches!(news, News::AttachInproc { pipe, tie: theirs } if Arc::ptr_eq(tie, theirs) && !(receives && pipe.reader.waiting() > 0)),
-            |news| news.is_about_tie(tie),
-        );
-        if !unheard.is_empty() {
+        let leaves_nothing = |news: &News| matches!(news, News::AttachInproc { pipe, .. } if !receives || pipe.reader.waiting() == 0);
+        if self.forget_untied(tie, leaves_nothing) {
             return;
         }
         self.tell_made(|news| {
@@ -71,6 +68,15 @@ impl SocketShared {
         let unheard = self
             .news
             .retract(|news| news.is_attach_of(id), |news| news.is_about(id));
+        !unheard.is_empty()
+    }
+
+    /// The same for a peer of this process, if its coming is like this.
+    fn forget_untied(&self, tie: &Arc<Tie>, is_like: impl Fn(&News) -> bool) -> bool {
+        let unheard = self.news.retract(
+            |news| news.is_attach_with(tie) && is_like(news),
+            |news| news.is_about_tie(tie),
+        );
         !unheard.is_empty()
     }
 
@@ -103,10 +109,9 @@ impl SocketShared {
             Some(Passed::Wire(id)) => {
                 self.forget_unheard(id);
             }
-            Some(Passed::Inproc(tie)) => drop(self.news.retract(
-                |news| news.is_attach_with(&tie),
-                |news| news.is_about_tie(&tie),
-            )),
+            Some(Passed::Inproc(tie)) => {
+                self.forget_untied(&tie, |_| true);
+            }
             None => {}
         }
     }

@@ -138,16 +138,8 @@ pub unsafe extern "C-unwind" fn zmq_msg_close(message: *mut Message) -> c_int {
     if unsafe { live(message) }.is_err() {
         return errno::fail(Code::Fault);
     }
-    // SAFETY: live; what is left behind below is closed.
-    let mut taken = MaybeUninit::new(unsafe { message.read() });
-    // SAFETY: the same place.
-    unsafe {
-        message
-            .cast::<MaybeUninit<Message>>()
-            .write(MaybeUninit::zeroed());
-    };
-    // SAFETY: live, and dropped once.
-    unsafe { taken.assume_init_drop() };
+    // SAFETY: live, and the application's.
+    unsafe { Message::close(message) };
     0
 }
 

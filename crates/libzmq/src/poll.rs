@@ -3,9 +3,11 @@
 
 use std::ffi::{c_int, c_long, c_short, c_void};
 use std::io;
+use std::mem;
 use std::ptr;
 use std::time::{Duration, Instant};
 
+use ferromq_engine::MANY_SOCKETS;
 use ferromq_os::cancel::Shield;
 use ferromq_os::poll::{PollFd, poll_masked};
 use ferromq_os::signal::{RawSignalSet, SignalSet};
@@ -111,7 +113,7 @@ pub(crate) fn begin(
     mask: Option<SignalSet>,
 ) -> Result<Step<usize>, Code> {
     look_at_descriptors(items)?;
-    look(items, deadline, mask)
+    look(items, deadline, mask, None)
 }
 
 /// Goes on after a sleep.
@@ -129,16 +131,19 @@ pub(crate) fn go_on(items: &mut [PollItem]) -> Result<Step<usize>, Code> {
     }
     many.end();
     many.slept?;
-    look(items, many.deadline, many.mask)
+    let told = mem::take(&mut many.fds);
+    look(items, many.deadline, many.mask, Some(told))
 }
 
+/// Looks until something is ready, or there is reason to sleep. `told` is what the system has just told of the items.
 fn look(
     items: &mut [PollItem],
     deadline: Option<Instant>,
     mask: Option<SignalSet>,
+    mut told: Option<Vec<PollFd>>,
 ) -> Result<Step<usize>, Code> {
     loop {
-        let ready = look_at_sockets(items)?;
+        let ready = look_at_sockets(items, told.take())?;
         if ready > 0 || deadline.is_some_and(|at| at <= Instant::now()) {
             return Ok(Step::Done(ready));
         }
@@ -170,18 +175,48 @@ fn look_at_descriptors(items: &mut [PollItem]) -> Result<(), Code> {
 }
 
 /// Looks at the sockets once; returns how many items, descriptors included, are ready.
-fn look_at_sockets(items: &mut [PollItem]) -> Result<usize, Code> {
-    for item in &mut *items {
+fn look_at_sockets(items: &mut [PollItem], told: Option<Vec<PollFd>>) -> Result<usize, Code> {
+    let told = match told {
+        Some(told) => told,
+        None => ask_for_all(items)?,
+    };
+    for (index, item) in items.iter_mut().enumerate() {
         if !item.socket.is_null() {
-            item.revents = found(item.socket)? & item.events;
+            let is_quiet = told.get(index).is_some_and(|fd| fd.revents == 0);
+            item.revents = found(item.socket, is_quiet)? & item.events;
         }
     }
     Ok(items.iter().filter(|item| item.revents != 0).count())
 }
 
-/// What a socket could do at once.
-fn found(socket: *mut c_void) -> Result<c_short, Code> {
-    let ready = socket::with(socket, |engine| engine.readiness())?;
+/// What the descriptors of many sockets tell, each at its item's place; nothing for a few.
+fn ask_for_all(items: &[PollItem]) -> Result<Vec<PollFd>, Code> {
+    let sockets = items.iter().filter(|item| !item.socket.is_null()).count();
+    if sockets < MANY_SOCKETS {
+        return Ok(Vec::new());
+    }
+    let mut fds = Vec::with_capacity(items.len());
+    for item in items {
+        fds.push(if item.socket.is_null() {
+            PollFd::new(-1, 0)
+        } else {
+            let fd = socket::with(item.socket, |engine| engine.pollable_fd())?;
+            PollFd::new(fd, PollFd::IN)
+        });
+    }
+    poll_masked(&mut fds, Some(Duration::ZERO), None).map_err(|error| code(&error))?;
+    Ok(fds)
+}
+
+/// What a socket could do at once; its descriptor may have told that the kernel has nothing new.
+fn found(socket: *mut c_void, is_quiet: bool) -> Result<c_short, Code> {
+    let ready = socket::with(socket, |engine| {
+        if is_quiet {
+            engine.readiness_of_quiet()
+        } else {
+            engine.readiness()
+        }
+    })?;
     let readable = if ready.readable { event::IN } else { 0 };
     let writable = if ready.writable { event::OUT } else { 0 };
     Ok(readable | writable)

@@ -154,6 +154,39 @@ impl Message {
         }
     }
 
+    /// Puts a copy of `bytes` in the place of this message, which is let go. It is written where it stays: one that is
+    /// moved as soon as it is made is read in large pieces while its small ones are still on their way to the cache.
+    #[inline]
+    pub fn replace_with_copy(&mut self, bytes: &[u8]) {
+        if self.owned != 0 {
+            drop(mem::take(self));
+        }
+        if bytes.len() <= Self::INLINE_MAX {
+            let start = (&raw mut self.payload).cast::<u8>();
+            // SAFETY: the payload has room for INLINE_MAX bytes and is no part of `bytes`.
+            unsafe { copy_small(start, bytes.as_ptr(), bytes.len()) };
+            self.inline_len = bytes.len() as u8;
+            self.kind = kind::INLINE;
+        } else {
+            let Ok(block) = heap_copy(bytes) else {
+                no_memory(bytes.len())
+            };
+            self.payload.view = View {
+                data: Heap::data(block),
+                len: bytes.len(),
+                block: block.as_ptr().cast(),
+            };
+            self.inline_len = 0;
+            self.kind = kind::HEAP;
+            self.owned = owned::BLOCK;
+        }
+        // Neither of them is owned: see above.
+        self.metadata = ManuallyDrop::new(None);
+        self.group = ManuallyDrop::new(None);
+        self.routing_id = 0;
+        self.flags = FlagByte::new(0);
+    }
+
     /// Static bytes, by reference.
     pub const fn from_static(bytes: &'static [u8]) -> Self {
         Self::constant(bytes.as_ptr().cast_mut(), bytes.len())
@@ -573,6 +606,58 @@ impl Message {
         // SAFETY: as the caller promises.
         let kind = unsafe { kind.read() };
         (kind::INLINE..=kind::STATIC).contains(&kind)
+    }
+
+    /// Leaves 64 bytes of zero in the place of a message, and lets go of what it had. Whoever owns its bytes, and is
+    /// called, finds it closed.
+    ///
+    /// # Safety
+    ///
+    /// `message` leads to a live message that nobody else uses.
+    #[inline]
+    pub unsafe fn close(message: *mut Self) {
+        // Field by field: they may have been written just now, and a copy of them all would wait until they are in the
+        // cache.
+        // SAFETY: live, as the caller promises.
+        let open = unsafe { &*message };
+        // SAFETY: not dropped; what it owned is `closed`'s now.
+        let closed = unsafe { open.released() };
+        // SAFETY: live, as above.
+        unsafe {
+            message
+                .cast::<MaybeUninit<Self>>()
+                .write(MaybeUninit::zeroed());
+        };
+        drop(closed);
+    }
+
+    /// What a message owns, and no more of it.
+    ///
+    /// # Safety
+    ///
+    /// The message is not dropped.
+    unsafe fn released(&self) -> Self {
+        let mut released = Self::new();
+        if self.owned == 0 {
+            return released;
+        }
+        let block = if self.owned & owned::BLOCK == 0 {
+            ptr::null_mut()
+        } else {
+            self.view_of().block
+        };
+        released.payload.view = View {
+            data: ptr::null_mut(),
+            len: 0,
+            block,
+        };
+        // SAFETY: the caller lets this one own it.
+        released.metadata = unsafe { ptr::read(&raw const self.metadata) };
+        // SAFETY: as above.
+        released.group = unsafe { ptr::read(&raw const self.group) };
+        released.kind = self.kind;
+        released.owned = self.owned;
+        released
     }
 }
 

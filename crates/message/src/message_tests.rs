@@ -362,6 +362,51 @@ fn a_group_that_is_too_long_changes_nothing() {
 }
 
 #[test]
+fn a_copy_takes_the_place_of_any_message() {
+    for len in SIZES {
+        let bytes = pattern(len);
+        for (kind, mut message) in all_kinds(&pattern(50)) {
+            message.set_more(true);
+            message.set_group(b"group").unwrap();
+            message.set_metadata(Some(MetadataBuilder::new().build()));
+            let other = message.clone();
+            message.replace_with_copy(&bytes);
+            assert_eq!(message, bytes, "{kind} {len}");
+            assert!(!message.more() && !message.is_shared() && message.metadata().is_none());
+            assert!(message.group().is_empty() && message.as_mut_slice().is_some());
+            assert_eq!(other, pattern(50), "{kind}");
+        }
+    }
+    let (mut message, freed) = foreign(&pattern(50));
+    message.replace_with_copy(b"short");
+    freed.recv().unwrap();
+    assert_eq!(message, b"short");
+}
+
+#[test]
+fn what_is_closed_lets_go_of_everything() {
+    for len in SIZES {
+        for (kind, message) in all_kinds(&pattern(len)) {
+            let mut message = ManuallyDrop::new(message);
+            message.set_group(b"group").unwrap();
+            message.set_metadata(Some(MetadataBuilder::new().build()));
+            let other = (*message).clone();
+            // SAFETY: live, and looked at as bytes alone from here on.
+            unsafe { Message::close(&raw mut *message) };
+            // SAFETY: 64 bytes, all of them written.
+            let live = unsafe { Message::is_live(&raw const *message) };
+            assert!(!live, "{kind} {len}");
+            assert_eq!(other, pattern(len), "{kind}");
+        }
+    }
+    let (message, freed) = foreign(&pattern(50));
+    let mut message = ManuallyDrop::new(message);
+    // SAFETY: as above.
+    unsafe { Message::close(&raw mut *message) };
+    freed.recv().unwrap();
+}
+
+#[test]
 fn sizes_nobody_has_are_errors() {
     for len in [usize::MAX, usize::MAX - 15, isize::MAX as usize, 1 << 62] {
         assert_eq!(Message::zeroed(len), Err(OutOfMemory));

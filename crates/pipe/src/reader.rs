@@ -610,33 +610,48 @@ impl Reader {
         Some((head.body_len, more))
     }
 
+    /// As [`take_plain_into`](Self::take_plain_into), as a message, which takes the place of another; whether there was
+    /// one.
+    #[inline(always)]
+    pub fn take_plain(&mut self, place: &mut Message) -> bool {
+        let Some((header_len, len)) = self.plain() else {
+            return false;
+        };
+        // SAFETY: the whole frame is below the published end.
+        let bytes = unsafe { std::slice::from_raw_parts(self.here().add(header_len), len) };
+        place.replace_with_copy(bytes);
+        self.pass_plain(header_len + len);
+        true
+    }
+
     /// Takes the next frame as a message; MORE is set on it if parts follow.
     #[inline]
     pub fn take(&mut self) -> Option<Message> {
-        if let Some((header_len, len)) = self.plain() {
-            // SAFETY: the whole frame is below the published end.
-            let bytes = unsafe { std::slice::from_raw_parts(self.here().add(header_len), len) };
-            let message = Message::copy_from_slice(bytes);
-            self.pass_plain(header_len + len);
-            return Some(message);
+        let mut message = Message::new();
+        self.take_to(&mut message).then_some(message)
+    }
+
+    /// The same, in the place of another message; whether there was one.
+    #[inline]
+    pub fn take_to(&mut self, place: &mut Message) -> bool {
+        if self.take_plain(place) {
+            return true;
         }
         if !self.is_ready() {
-            return None;
+            return false;
         }
-        let head = self.head()?;
-        let mut message = if matches!(head.body, Body::Here) {
-            // SAFETY: the whole frame is below the published end.
-            let bytes = unsafe {
-                std::slice::from_raw_parts(self.here().add(head.header_len), head.body_len)
-            };
-            let message = Message::copy_from_slice(bytes);
-            self.pass_head(head);
-            message
-        } else {
-            self.take_reference(head)
+        let Some(head) = self.head() else {
+            return false;
         };
-        message.set_more(head.flags & frame::MORE != 0);
-        Some(message)
+        if matches!(head.body, Body::Here) {
+            // SAFETY: the whole frame is below the published end.
+            place.replace_with_copy(unsafe { body(self.link, self.at, head) });
+            self.pass_head(head);
+        } else {
+            *place = self.take_reference(head);
+        }
+        place.set_more(head.flags & frame::MORE != 0);
+        true
     }
 
     /// Takes the next frame and drops it.

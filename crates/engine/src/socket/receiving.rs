@@ -51,8 +51,23 @@ impl Socket {
     ///
     /// # Errors
     /// As for [`recv_frame`](Self::recv_frame); then what was there stays.
-    #[inline]
+    #[inline(always)]
     pub fn recv_to(&mut self, place: &mut Message, wait: Wait) -> Result<(), Code> {
+        if let Some(id) = self.quick_source()
+            && let Some(pipe) = self.pipes.get_mut(id)
+            && pipe.reader.take_plain(place)
+        {
+            if pipe.peer.metadata.is_some() {
+                place.set_metadata(pipe.peer.metadata.clone());
+            }
+            self.after_quick(id);
+            return Ok(());
+        }
+        self.recv_to_by_pattern(place, wait)
+    }
+
+    #[inline(never)]
+    fn recv_to_by_pattern(&mut self, place: &mut Message, wait: Wait) -> Result<(), Code> {
         if self.options.conflate && self.conflates() {
             *place = self.recv_newest(wait)?;
             return Ok(());
@@ -95,10 +110,9 @@ impl Socket {
         let Some(pipe) = self.pipes.get_mut(id) else {
             return Err(Code::Fault);
         };
-        let Some(message) = pipe.reader.take() else {
+        if !pipe.reader.take_to(place) {
             return Err(Code::Fault);
-        };
-        *place = message;
+        }
         let message = place;
         if pipe.peer.metadata.is_some() || message.metadata().is_some() {
             // Over inproc a message that is passed on still has those of the peer it came from.
@@ -116,22 +130,33 @@ impl Socket {
     /// As for [`recv_frame`](Self::recv_frame).
     #[inline(always)]
     pub fn recv_into(&mut self, buffer: &mut [u8], wait: Wait) -> Result<(usize, bool), Code> {
-        if let Some(id) = self.only_source
-            && !self.receive_more
-            && !self.has_to_look()
+        if let Some(id) = self.quick_source()
             && let Some(pipe) = self.pipes.get_mut(id)
             && let Some(len) = pipe.reader.take_plain_into(buffer)
         {
-            let is_due = pipe.reader.taken() & u64::from(HOUSEKEEPING_MASK) == 0;
-            if self.inproc_pipes > 0 {
-                self.give_credit(id);
-            }
-            if is_due {
-                self.keep_house(id);
-            }
+            self.after_quick(id);
             return Ok((len, false));
         }
         self.recv_into_by_pattern(buffer, wait)
+    }
+
+    /// Where the next message comes from, if there is only one place and nothing else to be seen to.
+    #[inline(always)]
+    fn quick_source(&self) -> Option<PipeId> {
+        self.only_source
+            .filter(|_| !self.receive_more && !self.has_to_look())
+    }
+
+    /// A message of the only source has been taken.
+    #[inline(always)]
+    fn after_quick(&mut self, id: PipeId) {
+        let taken = self.pipes.get(id).map_or(0, |pipe| pipe.reader.taken());
+        if self.inproc_pipes > 0 {
+            self.give_credit(id);
+        }
+        if taken & u64::from(HOUSEKEEPING_MASK) == 0 {
+            self.keep_house(id);
+        }
     }
 
     #[inline(never)]
@@ -285,9 +310,18 @@ impl Socket {
 
     /// Looks for input everywhere without sleeping; whether there may be some now.
     pub(super) fn input(&mut self) -> bool {
+        self.input_if(true)
+    }
+
+    /// The same, or without asking the kernel for what it has not told of.
+    pub(super) fn input_if(&mut self, asks_kernel: bool) -> bool {
         // The kernel first: with its answer the bell is taken back, and what it rang for is found
         // by the looks that follow.
-        self.ask_kernel();
+        if asks_kernel {
+            self.ask_kernel();
+        } else if self.reads_wires() {
+            self.note_reads();
+        }
         self.let_others_in();
         let mut found = self.take_news();
         self.pace.has_looked = true;

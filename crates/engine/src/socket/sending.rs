@@ -400,7 +400,7 @@ impl Socket {
         wire.last_check = now;
         let pause = gap.max(wire.cost * 2);
         let after_wait = std::mem::take(&mut self.pace.has_waited);
-        // Time that others have taken is none that this one's next messages could wait for.
+        // If this thread has just written for somebody else, this one's pause was no pause of the thread's.
         let is_first = after_wait || now.wrapping_sub(tempo::last_write()) > pause;
         if is_first {
             tempo::begin_burst();
@@ -415,12 +415,22 @@ impl Socket {
         if is_first || is_rare || tempo::take_credit() {
             // After a long burst another is likely: the I/O thread takes some time to wake up.
             if follows_long {
-                self.arm(id);
+                self.leave_rest(id);
             }
             self.flush(id, Extent::All);
         } else {
             wire.ahead = 0;
-            self.arm(id);
+            self.leave_rest(id);
+        }
+    }
+
+    /// Leaves what comes next to the I/O thread, or to this one, if it comes to wait first.
+    fn leave_rest(&self, id: PipeId) {
+        self.arm(id);
+        if self.assists(id)
+            && let Some(Some(Link::Wire(wire))) = self.links.get(id.index())
+        {
+            tempo::leave(&wire.connection);
         }
     }
 
@@ -595,6 +605,7 @@ impl Socket {
         }
         // Waiting for input ends a burst of output.
         tempo::begin_burst();
+        tempo::write_what_is_left();
     }
 }
 

@@ -239,8 +239,21 @@ impl Socket {
     /// # Errors
     /// `Terminated`, `Interrupted` after a fork.
     pub fn readiness(&mut self) -> Result<Readiness, Code> {
+        self.look(true)
+    }
+
+    /// The same for somebody who has seen just now that the [descriptor](Self::pollable_fd) has nothing to tell: the
+    /// kernel is not asked for what is not there.
+    ///
+    /// # Errors
+    /// As for [`readiness`](Self::readiness).
+    pub fn readiness_of_quiet(&mut self) -> Result<Readiness, Code> {
+        self.look(false)
+    }
+
+    fn look(&mut self, asks_kernel: bool) -> Result<Readiness, Code> {
         self.check_alive()?;
-        if self.shared.wake.state() & interest::WATCHED != 0 {
+        if asks_kernel && self.shared.wake.state() & interest::WATCHED != 0 {
             // From here on the descriptor tells of what comes after this look.
             self.harvest();
         }
@@ -249,7 +262,7 @@ impl Socket {
         let mut readable = self.can_recv();
         self.glance.begin();
         while !readable && self.socket_type().receives() {
-            if !self.input() {
+            if !self.input_if(asks_kernel) {
                 if !self.is_contended() {
                     break;
                 }

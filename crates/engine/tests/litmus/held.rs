@@ -2,14 +2,18 @@
 //! Answers that are held back for others to go with them: they come all the same, whatever the
 //! application does next.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 use ferromq_engine::{Context, Policy, Socket, Wait};
 use ferromq_vocabulary::SocketType;
 
 use crate::common::{
-    PLENTY, POLICIES, Process, STREAMS, after, each, recv, recv_parts, role, say, send_parts,
-    sit_still, socket, turn, until,
+    PLENTY, POLICIES, Process, STREAMS, after, each, numbered, recv, recv_parts, role, say, send,
+    send_parts, sit_still, socket, turn, until,
 };
 use crate::peer::{Peer, frame, greeting, ready};
 
@@ -221,10 +225,10 @@ fn replies() {
             .flat_map(|number| [frame(crate::peer::MORE, b""), frame(0, &[number])].concat())
             .collect();
         many.write(&questions);
-        crate::common::send(&mut one, b"x");
+        send(&mut one, b"x");
         for _ in 0..51 {
             let question = recv(&mut rep);
-            crate::common::send(&mut rep, &question);
+            send(&mut rep, &question);
         }
         assert_eq!(recv(&mut one), b"x");
         for number in 0..50 {
@@ -268,5 +272,79 @@ fn those_of_several_io_threads() {
         });
         drop(router);
         assert!(context.terminate(Some(after(PLENTY))));
+    }
+}
+
+/// Stops the I/O thread that wakes this task until a message comes.
+struct Stop {
+    stopped: Sender<()>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+impl Wake for Stop {
+    fn wake(self: Arc<Self>) {
+        // Woken once more, there is nobody left.
+        if self.stopped.send(()).is_ok() {
+            self.go_on.lock().unwrap().recv().ok();
+        }
+    }
+}
+
+/// What a burst has left to the I/O thread does not wait for that, if its sender comes to wait for somebody else.
+#[test]
+fn the_end_of_a_burst_is_sent_by_whoever_waits_next() {
+    let _turn = turn();
+    const LENGTH: u64 = 100;
+    for endpoint in STREAMS {
+        let (here, there) = (Context::new(), Context::new());
+        here.set_policy(Policy::Assisted);
+        let pair = |far: SocketType, near: SocketType| {
+            let mut bound = socket(&there, far);
+            let place = bound.bind(endpoint).unwrap().to_owned();
+            let mut connected = socket(&here, near);
+            connected.connect(&place).unwrap();
+            (bound, connected)
+        };
+        let (mut pull, mut push) = pair(SocketType::Pull, SocketType::Push);
+        let (mut rep, mut req) = pair(SocketType::Rep, SocketType::Req);
+        let (mut poker, mut idle) = pair(SocketType::Push, SocketType::Pull);
+        let answerer = thread::spawn(move || {
+            for _ in 0..3 {
+                let question = recv(&mut rep);
+                send(&mut rep, &question);
+            }
+            rep
+        });
+        let ask = |req: &mut Socket| {
+            send(req, b"?");
+            assert_eq!(recv(req), b"?");
+        };
+        send(&mut push, b"first");
+        assert_eq!(recv(&mut pull), b"first");
+        ask(&mut req);
+
+        let (stopped, has_stopped) = channel();
+        let (go, go_on) = channel();
+        let stop = Stop {
+            stopped,
+            go_on: Mutex::new(go_on),
+        };
+        let waker = Waker::from(Arc::new(stop));
+        assert!(!idle.prepare_task(&waker, false).unwrap());
+        send(&mut poker, b"stop");
+        has_stopped
+            .recv_timeout(Duration::from_millis(PLENTY))
+            .unwrap();
+        for _ in 0..2 {
+            for number in 0..LENGTH {
+                send(&mut push, &numbered(number, 10));
+            }
+            ask(&mut req);
+            for number in 0..LENGTH {
+                assert_eq!(recv(&mut pull), numbered(number, 10));
+            }
+        }
+        drop(go);
+        drop(answerer.join().unwrap());
     }
 }

@@ -195,6 +195,11 @@ impl News {
             || matches!(self, Self::Passed { tie: theirs } if Arc::ptr_eq(tie, theirs))
     }
 
+    /// What comes last asks for a look at the ties already: one is as good as many.
+    pub(crate) fn makes_a_look_superfluous(&self) -> bool {
+        matches!(self, Self::CheckTies)
+    }
+
     /// A peer has come, and there is nothing of it but subscriptions.
     pub(crate) fn brings_subscriptions_only(&self) -> bool {
         let (Self::Attach { pipe, .. } | Self::AttachInproc { pipe, .. }) = self else {

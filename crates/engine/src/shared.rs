@@ -206,11 +206,7 @@ impl SocketShared {
     /// Puts news into the mailbox and wakes whoever waits.
     pub(crate) fn tell(&self, news: News) {
         match news {
-            News::CheckTies => {
-                // One look is as good as many.
-                let same = |last: &News| matches!(last, News::CheckTies);
-                self.news.post_unless(news, same);
-            }
+            News::CheckTies => self.news.post_unless(news, News::makes_a_look_superfluous),
             News::Ready { id, .. } => {
                 // The last handshake counts, however many there were before an application has looked.
                 let earlier =

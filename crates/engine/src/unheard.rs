@@ -56,8 +56,7 @@ impl SocketShared {
                 let tie = Arc::clone(tie);
                 return Some(News::Passed { tie });
             }
-            // One look is as good as many.
-            let looks_already = matches!(news.back(), Some(News::CheckTies));
+            let looks_already = news.back().is_some_and(News::makes_a_look_superfluous);
             (!looks_already).then_some(News::CheckTies)
         });
         self.forget_passed();

@@ -30,16 +30,32 @@ impl<R> Step<R> {
     }
 }
 
+impl Step<c_int> {
+    /// What is no `c_int` stands for a sleep.
+    #[inline(always)]
+    fn into_one(self) -> i64 {
+        match self {
+            Self::Done(value) => value.into(),
+            Self::Sleep => i64::MAX,
+        }
+    }
+}
+
 /// Runs a call; a panic in it becomes EFAULT. What the call had in its hands is gone (see
 /// `handle::Held`), so nothing half done is seen.
+///
+/// What comes over the wall is one plain value: the two sides meet in memory, and what is written there in pieces and
+/// read as a whole waits until all that was written before is in the cache.
 #[inline(always)]
-fn caught<R>(failed: R, run: impl FnOnce() -> Result<R, Code>) -> R {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(value)) => value,
-        Ok(Err(code)) => {
+fn caught<R: Copy>(failed: R, run: impl FnOnce() -> Result<R, Code>) -> R {
+    let run = || {
+        run().unwrap_or_else(|code| {
             errno::set(code.errno());
             failed
-        }
+        })
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(value) => value,
         Err(payload) => {
             // Dropping the payload could panic again.
             let _left = ManuallyDrop::new(payload);
@@ -51,7 +67,7 @@ fn caught<R>(failed: R, run: impl FnOnce() -> Result<R, Code>) -> R {
 
 /// Runs a call: see [`caught`].
 #[inline]
-pub(crate) fn call<R>(failed: R, run: impl FnOnce() -> Result<R, Code>) -> R {
+pub(crate) fn call<R: Copy>(failed: R, run: impl FnOnce() -> Result<R, Code>) -> R {
     caught(failed, || {
         let _shield = Shield::raise();
         run()
@@ -73,27 +89,25 @@ pub(crate) fn answer_at_once(run: impl FnOnce() -> Result<(), Code>) -> c_int {
 /// As [`call`], for calls that sleep: `first` is tried once, without a shield, for it is on the way of every message
 /// (nothing on that way can be cancelled); then come a sleep and `again`, in turn. Neither closure may own anything.
 #[inline(always)]
-pub(crate) fn call_in_steps<R: Copy>(
-    failed: R,
-    first: impl FnOnce() -> Result<Step<R>, Code>,
-    mut again: impl FnMut() -> Result<Step<R>, Code>,
-) -> R {
-    match caught(Step::Done(failed), first) {
-        Step::Done(value) => value,
-        Step::Sleep => go_on(failed, &mut again),
-    }
+pub(crate) fn call_in_steps(
+    failed: c_int,
+    first: impl FnOnce() -> Result<Step<c_int>, Code>,
+    mut again: impl FnMut() -> Result<Step<c_int>, Code>,
+) -> c_int {
+    let come = caught(i64::from(failed), || first().map(Step::into_one));
+    c_int::try_from(come).unwrap_or_else(|_sleep| go_on(failed, &mut again))
 }
 
 #[cold]
 #[inline(never)]
-fn go_on<R: Copy>(failed: R, again: &mut dyn FnMut() -> Result<Step<R>, Code>) -> R {
+fn go_on(failed: c_int, again: &mut dyn FnMut() -> Result<Step<c_int>, Code>) -> c_int {
     loop {
         sleep::sleep();
-        let step = caught(Step::Done(failed), || {
+        let come = caught(i64::from(failed), || {
             let _shield = Shield::raise();
-            again()
+            again().map(Step::into_one)
         });
-        if let Step::Done(value) = step {
+        if let Ok(value) = c_int::try_from(come) {
             return value;
         }
     }

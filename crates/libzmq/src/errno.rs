@@ -20,11 +20,6 @@ pub(crate) fn get() -> c_int {
     unsafe { *libc::__errno_location() }
 }
 
-/// 0, or -1 with `errno`.
-pub(crate) fn answer(result: Result<(), Code>) -> c_int {
-    result.map_or_else(fail, |()| 0)
-}
-
 /// Sets `errno` and returns -1.
 pub(crate) fn fail(code: Code) -> c_int {
     set(code.errno());

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::num::NonZeroU32;
 use std::ptr;
 
-use ferromq_message::{Buffer, Message, OutOfMemory};
+use ferromq_message::{Message, OutOfMemory};
 use ferromq_vocabulary::Code;
 
 use crate::boundary;
@@ -40,19 +40,19 @@ pub(crate) unsafe fn live<'a>(message: *mut Message) -> Result<&'a mut Message, 
     Ok(unsafe { &mut *message })
 }
 
-/// Puts a new message into memory of the application, whatever has been there.
+/// An empty message in memory of the application, whatever has been there.
 ///
 /// # Safety
-/// `place` is null or the application's to write to.
+/// `message` is null or leads to 64 bytes that are the application's to write to.
 #[inline(always)]
-unsafe fn place(place: *mut Message, message: Result<Message, OutOfMemory>) -> Result<(), Code> {
-    let message = message.map_err(|OutOfMemory| Code::NoMemory)?;
-    if place.is_null() {
+unsafe fn empty<'a>(message: *mut Message) -> Result<&'a mut Message, Code> {
+    if message.is_null() {
         return Err(Code::Fault);
     }
-    // SAFETY: as the caller promises.
-    unsafe { place.write(message) };
-    Ok(())
+    // SAFETY: not null, and as the caller promises.
+    Ok(Message::init(unsafe {
+        &mut *message.cast::<MaybeUninit<Message>>()
+    }))
 }
 
 /// Makes an empty message.
@@ -61,7 +61,10 @@ unsafe fn place(place: *mut Message, message: Result<Message, OutOfMemory>) -> R
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_init(message: *mut Message) -> c_int {
     // SAFETY: as the caller promises.
-    errno::answer(unsafe { place(message, Ok(Message::new())) })
+    match unsafe { empty(message) } {
+        Ok(_) => 0,
+        Err(code) => errno::fail(code),
+    }
 }
 
 /// Makes a message of so many bytes, to be written by the application.
@@ -69,20 +72,19 @@ pub unsafe extern "C" fn zmq_msg_init(message: *mut Message) -> c_int {
 /// `message` leads to 64 bytes without a live message.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_init_size(message: *mut Message, size: usize) -> c_int {
-    // SAFETY: as the caller promises.
-    boundary::answer_at_once(|| unsafe { place(message, unwritten(size)) })
+    boundary::answer_at_once(|| {
+        // SAFETY: as the caller promises.
+        let message = unsafe { empty(message) }?;
+        leave_unwritten(message, size)
+    })
 }
 
-/// A message whose bytes the application is going to write.
-pub(crate) fn unwritten(size: usize) -> Result<Message, OutOfMemory> {
-    if size <= Message::INLINE_MAX {
-        return Message::zeroed(size);
-    }
-    let mut buffer = Buffer::with_capacity(size)?;
-    // SAFETY: the interface leaves writing them to the application; what it does not write is
-    // whatever the allocator left there, and nothing here depends on it.
-    unsafe { buffer.commit_uninit(size) };
-    Ok(Message::from_buffer(buffer))
+/// Gives a message so many bytes, which the application is going to write.
+#[inline(always)]
+fn leave_unwritten(message: &mut Message, size: usize) -> Result<(), Code> {
+    // SAFETY: the interface leaves writing them to the application; what it does not write is whatever the allocator left
+    // there, and nothing here depends on it.
+    unsafe { message.replace_with_unwritten(size) }.map_err(|OutOfMemory| Code::NoMemory)
 }
 
 /// Makes a message of bytes that stay where they are; `free` is called once when they are no
@@ -105,9 +107,10 @@ pub unsafe extern "C" fn zmq_msg_init_data(
             return Err(Code::NoMemory);
         }
         // SAFETY: as the caller promises.
-        let made = unsafe { Message::from_foreign(data.cast(), size, free, hint) };
+        let message = unsafe { empty(message) }?;
         // SAFETY: as the caller promises.
-        unsafe { place(message, made) }
+        unsafe { message.replace_with_foreign(data.cast(), size, free, hint) }
+            .map_err(|OutOfMemory| Code::NoMemory)
     })
 }
 
@@ -124,7 +127,12 @@ pub unsafe extern "C" fn zmq_msg_init_buffer(
         // SAFETY: as the caller promises.
         let bytes = unsafe { slice(bytes, size) }?;
         // SAFETY: as the caller promises.
-        unsafe { place(message, Message::try_copy_from_slice(bytes)) }
+        let message = unsafe { empty(message) }?;
+        leave_unwritten(message, size)?;
+        if let Some(room) = message.as_mut_slice() {
+            room.copy_from_slice(bytes);
+        }
+        Ok(())
     })
 }
 

@@ -98,7 +98,7 @@ pub unsafe extern "C-unwind" fn zmq_msg_recv(
                 Ok(message) => message,
                 Err(code) => return held.refuse(code),
             };
-            if message.is_by_reference() {
+            if message.has_owner() {
                 // SAFETY: live; what is received takes its place, or it is put back below.
                 unsafe { place.write(std::mem::take(message)) };
                 replaces = true;

@@ -142,7 +142,7 @@ pub unsafe extern "C-unwind" fn zmq_msg_send(
         // The socket has been let go, and there is nothing here to clean up: what calls its owner may use the one, and
         // may unwind.
         // SAFETY: live, or the call would have failed.
-        unsafe { crate::message::replace(message, Message::new()) };
+        unsafe { Message::make_empty(message) };
     }
     sent
 }

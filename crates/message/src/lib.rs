@@ -10,6 +10,7 @@
 //! | `buffer` | [`Buffer`]: a block that grows while a large frame arrives |
 //! | `group` | the RADIO/DISH group of a message |
 //! | `metadata` | [`Metadata`]: what is known about the connection a message came from |
+//! | `spare` | references to it that a thread has let go of and will take again |
 //! | `multipart` | [`Multipart`]: the frames of one message |
 //! | [`frame`] | the frame header of ZMTP 2.0 to 3.1 |
 //!
@@ -29,6 +30,7 @@ mod loom;
 mod message;
 mod metadata;
 mod multipart;
+mod spare;
 mod storage;
 
 pub use buffer::Buffer;

@@ -61,6 +61,43 @@ const _: () = assert!(
     "the layout drawn above"
 );
 
+/// What lies behind the payload of a message that is made where it is to be.
+#[repr(C)]
+struct Rest {
+    metadata: ManuallyDrop<Option<Metadata>>,
+    group: ManuallyDrop<Option<Group>>,
+    routing_id: u32,
+    inline_len: u8,
+    kind: u8,
+    flags: FlagByte,
+    owned: u8,
+}
+
+impl Rest {
+    /// Of an empty message.
+    #[inline(always)]
+    const fn of_empty() -> Self {
+        Self {
+            metadata: ManuallyDrop::new(None),
+            group: ManuallyDrop::new(None),
+            routing_id: 0,
+            inline_len: 0,
+            kind: kind::INLINE,
+            flags: FlagByte::new(0),
+            owned: 0,
+        }
+    }
+}
+
+const _: () = assert!(
+    mem::offset_of!(Message, metadata) + size_of::<Rest>() == size_of::<Message>()
+        && mem::offset_of!(Message, kind) - mem::offset_of!(Message, metadata)
+            == mem::offset_of!(Rest, kind)
+        && mem::offset_of!(Message, owned) - mem::offset_of!(Message, metadata)
+            == mem::offset_of!(Rest, owned),
+    "the fields behind the payload"
+);
+
 #[derive(Clone, Copy)]
 #[repr(C)]
 union Payload {
@@ -122,6 +159,18 @@ impl Message {
         )
     }
 
+    /// An empty message where it is to be. It is written field by field, and only the fields that count: what is made
+    /// elsewhere and copied as a whole is read before it has reached the cache.
+    #[inline(always)]
+    pub fn init(place: &mut MaybeUninit<Self>) -> &mut Self {
+        let rest = place.as_mut_ptr().cast::<Rest>();
+        let rest = rest.wrapping_byte_add(mem::offset_of!(Self, metadata));
+        // SAFETY: the fields behind the payload lie there, as asserted below.
+        unsafe { rest.write(Rest::of_empty()) };
+        // SAFETY: all of it is written, but for the payload, which may be anything.
+        unsafe { place.assume_init_mut() }
+    }
+
     /// `len` bytes of zero, to be written through [`as_mut_slice`](Self::as_mut_slice).
     pub fn zeroed(len: usize) -> Result<Self, OutOfMemory> {
         if len <= Self::INLINE_MAX {
@@ -154,12 +203,14 @@ impl Message {
         }
     }
 
-    /// Puts a copy of `bytes` in the place of this message, which is let go. It is written where it stays: one that is
-    /// moved as soon as it is made is read in large pieces while its small ones are still on their way to the cache.
+    /// Puts a copy of `bytes` in the place of this message, which is let go, with what is known of the connection they
+    /// came from. It is written where it stays: one that is moved as soon as it is made is read in large pieces while its
+    /// small ones are still on their way to the cache. Of what was there before, a block of a like size and the
+    /// reference to the same connection are used again.
     #[inline]
-    pub fn replace_with_copy(&mut self, bytes: &[u8]) {
+    pub fn replace_with_copy(&mut self, bytes: &[u8], metadata: Option<&Metadata>) {
         if self.owned != 0 {
-            drop(mem::take(self));
+            self.keep_at_most(bytes.len(), metadata);
         }
         if bytes.len() <= Self::INLINE_MAX {
             let start = (&raw mut self.payload).cast::<u8>();
@@ -168,6 +219,59 @@ impl Message {
             self.inline_len = bytes.len() as u8;
             self.kind = kind::INLINE;
         } else {
+            self.replace_block(bytes);
+        }
+        if self.owned & owned::METADATA == 0 {
+            // It is not owned.
+            self.metadata = ManuallyDrop::new(metadata.cloned());
+            self.own(owned::METADATA, metadata.is_some());
+        }
+        // Nor is this.
+        self.group = ManuallyDrop::new(None);
+        self.routing_id = 0;
+        self.flags = FlagByte::new(0);
+    }
+
+    /// Lets go of what is owned, but for the reference to a connection and a block of this message's own that has room
+    /// for `len` bytes and not for many more.
+    #[inline]
+    fn keep_at_most(&mut self, len: usize, metadata: Option<&Metadata>) {
+        if self.owned & owned::BLOCK != 0 && self.kind != kind::HEAP {
+            // Its owner is called, who may look at this message, and may unwind.
+            drop(mem::take(self));
+            return;
+        }
+        let mut kept = 0;
+        if self.owned & owned::METADATA != 0
+            && let (Some(here), Some(metadata)) = (&*self.metadata, metadata)
+            && here.is(metadata)
+        {
+            kept |= owned::METADATA;
+        }
+        if self.owned & owned::BLOCK != 0 && self.has_block_for(len) {
+            kept |= owned::BLOCK;
+        }
+        if self.owned != kept {
+            self.owned &= !kept;
+            self.drop_slow();
+            self.owned = kept;
+        }
+    }
+
+    /// Whether the heap block is nobody else's, and suits `len` bytes.
+    fn has_block_for(&self, len: usize) -> bool {
+        if len <= Self::INLINE_MAX || !self.is_writable() {
+            return false;
+        }
+        // SAFETY: a heap block, and owned: it is alive.
+        let capacity = unsafe { self.view_of().block.cast::<Heap>().as_ref() }.map(Heap::capacity);
+        capacity.is_some_and(|capacity| (len..=len.saturating_mul(2)).contains(&capacity))
+    }
+
+    /// Puts a copy of more bytes than find room in a message into its block, if it has kept one, or else a new one.
+    #[inline]
+    fn replace_block(&mut self, bytes: &[u8]) {
+        if self.owned & owned::BLOCK == 0 {
             let Ok(block) = heap_copy(bytes) else {
                 no_memory(bytes.len())
             };
@@ -178,13 +282,20 @@ impl Message {
             };
             self.inline_len = 0;
             self.kind = kind::HEAP;
-            self.owned = owned::BLOCK;
+            self.owned |= owned::BLOCK;
+            return;
         }
-        // Neither of them is owned: see above.
-        self.metadata = ManuallyDrop::new(None);
-        self.group = ManuallyDrop::new(None);
-        self.routing_id = 0;
-        self.flags = FlagByte::new(0);
+        let Some(block) = NonNull::new(self.view_of().block.cast::<Heap>()) else {
+            return;
+        };
+        let data = Heap::data(block);
+        // SAFETY: the block is this message's alone, and has room; `bytes` are elsewhere, for they are borrowed.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len()) };
+        self.payload.view = View {
+            data,
+            len: bytes.len(),
+            block: block.as_ptr().cast(),
+        };
     }
 
     /// Static bytes, by reference.
@@ -217,11 +328,36 @@ impl Message {
 
     /// The bytes of a buffer; large ones are not copied.
     pub fn from_buffer(buffer: Buffer) -> Self {
+        let mut message = Self::new();
+        message.replace_with_buffer(buffer);
+        message
+    }
+
+    /// The same in the place of this message, which is let go.
+    #[inline]
+    pub fn replace_with_buffer(&mut self, buffer: Buffer) {
         if buffer.len() <= Self::INLINE_MAX {
-            return Self::inline_copy(buffer.as_slice());
+            self.replace_with_copy(buffer.as_slice(), None);
+            return;
         }
         let (block, len) = buffer.into_block();
-        Self::heap(block, len)
+        self.put_block(block, len);
+    }
+
+    /// Puts `len` bytes that nobody has written in the place of this message, which is let go; on an error it stays.
+    ///
+    /// # Safety
+    ///
+    /// They are written before anybody reads them, or whoever reads them takes whatever the allocator has left there.
+    #[inline]
+    pub unsafe fn replace_with_unwritten(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        if let Some(zeros) = [0; Self::INLINE_MAX].get(..len) {
+            self.replace_with_copy(zeros, None);
+            return Ok(());
+        }
+        let block = Heap::allocate(len)?;
+        self.put_block(block, len);
+        Ok(())
     }
 
     /// Foreign bytes, by reference. `free` is called with `data` and `hint` when the last reference
@@ -239,13 +375,33 @@ impl Message {
         free: Option<FreeFn>,
         hint: *mut c_void,
     ) -> Result<Self, OutOfMemory> {
+        let mut message = Self::new();
+        // SAFETY: as the caller promises.
+        unsafe { message.replace_with_foreign(data, len, free, hint) }?;
+        Ok(message)
+    }
+
+    /// The same in the place of this message, which is let go; on an error it stays.
+    ///
+    /// # Safety
+    ///
+    /// As for [`from_foreign`](Self::from_foreign).
+    #[inline]
+    pub unsafe fn replace_with_foreign(
+        &mut self,
+        data: *mut u8,
+        len: usize,
+        free: Option<FreeFn>,
+        hint: *mut c_void,
+    ) -> Result<(), OutOfMemory> {
         let (start, len) = if data.is_null() {
             (ptr::dangling_mut(), 0)
         } else {
             (data, len)
         };
         let Some(free) = free else {
-            return Ok(Self::constant(start, len));
+            *self = Self::constant(start, len);
+            return Ok(());
         };
         let block = Owner::allocate()?;
         let memory = ForeignMemory {
@@ -255,15 +411,40 @@ impl Message {
         };
         // SAFETY: just allocated.
         let refs = unsafe { Owner::init_foreign(block, memory) };
-        Ok(Self::view(
-            View {
-                data: start,
-                len,
-                block: refs.as_ptr(),
-            },
-            kind::OWNED,
-            0,
-        ))
+        let view = View {
+            data: start,
+            len,
+            block: refs.as_ptr(),
+        };
+        self.put(view, kind::OWNED);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn put_block(&mut self, block: NonNull<Heap>, len: usize) {
+        let view = View {
+            data: Heap::data(block),
+            len,
+            block: block.as_ptr().cast(),
+        };
+        self.put(view, kind::HEAP);
+    }
+
+    /// Puts bytes that lie elsewhere, and their block, in the place of this message, which is let go.
+    #[inline(always)]
+    fn put(&mut self, view: View, kind: u8) {
+        if self.owned != 0 {
+            drop(mem::take(self));
+        }
+        self.payload.view = view;
+        // Neither of them is owned.
+        self.metadata = ManuallyDrop::new(None);
+        self.group = ManuallyDrop::new(None);
+        self.routing_id = 0;
+        self.inline_len = 0;
+        self.kind = kind;
+        self.flags = FlagByte::new(0);
+        self.owned = owned::BLOCK;
     }
 
     /// Bytes that something else holds, by reference; it is dropped with the last one.
@@ -477,6 +658,12 @@ impl Message {
         self.len() == 0
     }
 
+    /// Somebody else's bytes: whoever lent them is called when they are let go.
+    #[inline(always)]
+    pub fn has_owner(&self) -> bool {
+        matches!(self.kind, kind::OWNED | kind::LENT)
+    }
+
     /// The bytes lie outside the message: in a heap block, with an owner, or in static memory.
     #[inline(always)]
     pub fn is_by_reference(&self) -> bool {
@@ -599,6 +786,7 @@ impl Message {
     /// # Safety
     ///
     /// `message` is readable for 64 initialised bytes and 8-aligned.
+    #[inline(always)]
     pub unsafe fn is_live(message: *const Self) -> bool {
         let kind = message
             .cast::<u8>()
@@ -616,19 +804,51 @@ impl Message {
     /// `message` leads to a live message that nobody else uses.
     #[inline]
     pub unsafe fn close(message: *mut Self) {
-        // Field by field: they may have been written just now, and a copy of them all would wait until they are in the
-        // cache.
+        // SAFETY: as the caller promises; zeros are no live message, and drop without harm.
+        unsafe { Self::let_go(message, |place| *place = MaybeUninit::zeroed()) };
+    }
+
+    /// Leaves an empty message in the place of another, and lets go of what that had. Whoever owns its bytes, and is
+    /// called, finds it empty.
+    ///
+    /// # Safety
+    ///
+    /// As for [`close`](Self::close).
+    #[inline]
+    pub unsafe fn make_empty(message: *mut Self) {
+        let leave = |place: &mut MaybeUninit<Self>| {
+            Self::init(place);
+        };
+        // SAFETY: as the caller promises.
+        unsafe { Self::let_go(message, leave) };
+    }
+
+    /// Field by field: they may have been written just now, and a copy of them all would wait until they are in the
+    /// cache.
+    ///
+    /// # Safety
+    ///
+    /// As for [`close`](Self::close). What is left in the place is a message, or zeros.
+    #[inline(always)]
+    unsafe fn let_go(message: *mut Self, leave: impl FnOnce(&mut MaybeUninit<Self>)) {
         // SAFETY: live, as the caller promises.
         let open = unsafe { &*message };
-        // SAFETY: not dropped; what it owned is `closed`'s now.
-        let closed = unsafe { open.released() };
-        // SAFETY: live, as above.
-        unsafe {
-            message
-                .cast::<MaybeUninit<Self>>()
-                .write(MaybeUninit::zeroed());
-        };
-        drop(closed);
+        if open.owned & !owned::METADATA == 0 {
+            // SAFETY: not dropped; it is this one's now, if it is owned at all.
+            let metadata = unsafe { ptr::read(&raw const open.metadata) };
+            let is_owned = open.owned != 0;
+            // SAFETY: live, and read for the last time.
+            leave(unsafe { &mut *message.cast() });
+            if is_owned {
+                drop(ManuallyDrop::into_inner(metadata));
+            }
+            return;
+        }
+        // SAFETY: not dropped; what it owned is `gone`'s now.
+        let gone = unsafe { open.released() };
+        // SAFETY: live, and read for the last time.
+        leave(unsafe { &mut *message.cast() });
+        drop(gone);
     }
 
     /// What a message owns, and no more of it.

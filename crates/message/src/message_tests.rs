@@ -370,7 +370,7 @@ fn a_copy_takes_the_place_of_any_message() {
             message.set_group(b"group").unwrap();
             message.set_metadata(Some(MetadataBuilder::new().build()));
             let other = message.clone();
-            message.replace_with_copy(&bytes);
+            message.replace_with_copy(&bytes, None);
             assert_eq!(message, bytes, "{kind} {len}");
             assert!(!message.more() && !message.is_shared() && message.metadata().is_none());
             assert!(message.group().is_empty() && message.as_mut_slice().is_some());
@@ -378,9 +378,50 @@ fn a_copy_takes_the_place_of_any_message() {
         }
     }
     let (mut message, freed) = foreign(&pattern(50));
-    message.replace_with_copy(b"short");
+    message.replace_with_copy(b"short", None);
     freed.recv().unwrap();
     assert_eq!(message, b"short");
+}
+
+#[test]
+fn a_copy_refers_to_its_own_connection_whatever_was_there() {
+    let [first, second] = [1, 2].map(|fd| {
+        let mut builder = MetadataBuilder::new();
+        builder.fd(fd);
+        builder.build()
+    });
+    for len in SIZES {
+        let bytes = pattern(len);
+        for (kind, mut message) in all_kinds(&pattern(50)) {
+            for metadata in [&first, &first, &second] {
+                message.replace_with_copy(&bytes, Some(metadata));
+                assert_eq!(message, bytes, "{kind} {len}");
+                let known = message.metadata().and_then(Metadata::fd);
+                assert_eq!(known, metadata.fd(), "{kind} {len}");
+            }
+            message.replace_with_copy(&bytes, None);
+            assert!(message.metadata().is_none(), "{kind} {len}");
+        }
+    }
+}
+
+#[test]
+fn a_block_of_a_like_size_is_used_again_by_a_copy_unless_others_see_it() {
+    let mut message = Message::copy_from_slice(&pattern(100));
+    let at = message.as_ptr();
+    message.advance(10);
+    message.replace_with_copy(&pattern(90), None);
+    assert_eq!((message.as_ptr(), &*message), (at, &*pattern(90)));
+    let other = message.clone();
+    message.replace_with_copy(&pattern(80), None);
+    assert_ne!(message.as_ptr(), at);
+    assert_eq!((&*message, &*other), (&*pattern(80), &*pattern(90)));
+    drop(other);
+    message.replace_with_copy(&pattern(Message::INLINE_MAX + 1), None);
+    let small = message.as_ptr();
+    message.replace_with_copy(&pattern(4 * Message::INLINE_MAX), None);
+    assert_ne!(message.as_ptr(), small, "too small");
+    assert_eq!(message, pattern(4 * Message::INLINE_MAX));
 }
 
 #[test]

@@ -2,8 +2,11 @@
 //! What is known about the connection a message came from.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ptr;
 
 use crate::loom::Arc;
+use crate::spare::Spares;
 
 /// Properties of a connection, shared by all messages that came through it. Cloning counts.
 ///
@@ -17,10 +20,49 @@ use crate::loom::Arc;
 /// assert_eq!(metadata.get("Peer-Address"), Some(&b"127.0.0.1"[..]));
 /// assert_eq!(metadata.get("Routing-Id"), Some(&b"worker-7"[..]));
 /// ```
-#[derive(Clone)]
-pub struct Metadata(Arc<Connection>);
+pub struct Metadata(ManuallyDrop<Arc<Connection>>);
+
+thread_local! {
+    static SPARES: Spares<Connection> = const { Spares::new() };
+}
+
+impl Clone for Metadata {
+    #[inline]
+    fn clone(&self) -> Self {
+        let connection = Arc::as_ptr(&self.0);
+        // A thread that is about to end has none.
+        if SPARES.try_with(|spares| spares.take(connection)) == Ok(true) {
+            // SAFETY: a second handle for the reference that has been handed out.
+            return Self(unsafe { ptr::read(&raw const self.0) });
+        }
+        Self(ManuallyDrop::new(Arc::clone(&self.0)))
+    }
+}
+
+impl Drop for Metadata {
+    #[inline]
+    fn drop(&mut self) {
+        // The last one keeps nothing alive.
+        if Arc::strong_count(&self.0) > 1 {
+            let connection = Arc::as_ptr(&self.0);
+            // SAFETY: the pointer is what `into_raw` would give, and the reference is not used again if it is kept.
+            let kept = SPARES.try_with(|spares| unsafe { spares.keep(connection) });
+            if kept == Ok(true) {
+                return;
+            }
+        }
+        // SAFETY: dropped here only.
+        unsafe { ManuallyDrop::drop(&mut self.0) };
+    }
+}
 
 impl Metadata {
+    /// Whether both are handles of the same connection's.
+    #[inline]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
+    }
+
     /// The value of a property. Names are case-sensitive; "Identity" and "Routing-Id" are the same
     /// one, whichever of them was inserted.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
@@ -107,10 +149,10 @@ impl MetadataBuilder {
 
     /// The handle to put into messages.
     pub fn build(self) -> Metadata {
-        Metadata(Arc::new(Connection {
+        Metadata(ManuallyDrop::new(Arc::new(Connection {
             properties: Packed::new(&self.packed),
             fd: self.fd,
-        }))
+        })))
     }
 }
 

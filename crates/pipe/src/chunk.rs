@@ -69,8 +69,8 @@ pub(crate) enum Kind {
     Range,
 }
 
-/// Chunks on the heap begin with a cache line; the sentinel inside a queue, of which an idle
-/// connection has two, need not.
+/// Large chunks begin with a cache line. Small ones need not, nor does the sentinel inside a queue, of which an idle
+/// connection has two.
 #[repr(C, align(16))]
 pub(crate) struct Chunk {
     word: AtomicU64,
@@ -89,6 +89,9 @@ pub(crate) struct Chunk {
     mapped: bool,
     _rest: [u8; 23],
 }
+
+/// Blocks up to this size, head included, are plain ones to the allocator.
+const PLAIN: usize = 512;
 
 #[cfg(not(loom))]
 const _: () = assert!(
@@ -157,8 +160,11 @@ impl Chunk {
 
     fn layout(data: usize) -> Layout {
         let size = size_of::<Self>() + data;
-        // SAFETY: 64 is a power of two, and sizes here are far below isize::MAX.
-        unsafe { Layout::from_size_align_unchecked(size, 64) }
+        // The allocator has small blocks at hand as long as they need not begin with a cache line, and wastes none
+        // between them.
+        let align = if size <= PLAIN { 16 } else { 64 };
+        // SAFETY: powers of two, and sizes here are far below isize::MAX.
+        unsafe { Layout::from_size_align_unchecked(size, align) }
     }
 
     fn allocate(data: usize, kind: Kind, capacity: u32, zeroed: bool) -> Link {
@@ -201,7 +207,7 @@ impl Chunk {
     /// A frame by reference. Its word counts it as one unit: 0 is not published, 1 is.
     pub(crate) fn reference(frame: Reference) -> Link {
         let link = Self::allocate(size_of::<Reference>(), Kind::Reference, 1, false);
-        // SAFETY: the data area was allocated for exactly this and is 64-aligned.
+        // SAFETY: the data area was allocated for exactly this and is 16-aligned.
         unsafe { Self::data(link).cast::<Reference>().write(frame) };
         // SAFETY: alive.
         unsafe { Self::track(link) }.write(0, 1);
@@ -224,7 +230,7 @@ impl Chunk {
             from: word.end() as u32,
             messages: word.messages(),
         };
-        // SAFETY: the data area was allocated for exactly this and is 64-aligned.
+        // SAFETY: the data area was allocated for exactly this and is 16-aligned.
         unsafe { Self::data(link).cast::<Range>().write(range) };
         link
     }

@@ -51,7 +51,7 @@ pub use queue::{inbound, inproc, outbound};
 pub use reader::{CommandFrame, Reader};
 pub use try_lock::{Guard, TryLock};
 pub use wake::{Bell, WakeSlot, interest};
-pub use writer::{BY_REFERENCE_INPROC, BY_REFERENCE_OUT, Writer};
+pub use writer::{BY_REFERENCE_INPROC, BY_REFERENCE_OUT, MOVED_INPROC, Writer};
 
 /// A full fence, loom's when loom is looking.
 pub(crate) fn loom_fence() {

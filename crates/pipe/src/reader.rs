@@ -5,7 +5,7 @@
 //! its last part is there too, so that a message is never seen in part: not by a receive, not by
 //! a poll, not when the peer dies half-way.
 
-use ferromq_message::{Message, frame};
+use ferromq_message::{Message, Metadata, frame};
 
 use crate::chunk::{Chunk, Kind, Link, Word, copy};
 use crate::loom::Arc;
@@ -610,16 +610,16 @@ impl Reader {
         Some((head.body_len, more))
     }
 
-    /// As [`take_plain_into`](Self::take_plain_into), as a message, which takes the place of another; whether there was
-    /// one.
+    /// As [`take_plain_into`](Self::take_plain_into), as a message, which takes the place of another and gets what is known
+    /// of its connection; whether there was one.
     #[inline(always)]
-    pub fn take_plain(&mut self, place: &mut Message) -> bool {
+    pub fn take_plain(&mut self, place: &mut Message, metadata: Option<&Metadata>) -> bool {
         let Some((header_len, len)) = self.plain() else {
             return false;
         };
         // SAFETY: the whole frame is below the published end.
         let bytes = unsafe { std::slice::from_raw_parts(self.here().add(header_len), len) };
-        place.replace_with_copy(bytes);
+        place.replace_with_copy(bytes, metadata);
         self.pass_plain(header_len + len);
         true
     }
@@ -628,13 +628,13 @@ impl Reader {
     #[inline]
     pub fn take(&mut self) -> Option<Message> {
         let mut message = Message::new();
-        self.take_to(&mut message).then_some(message)
+        self.take_to(&mut message, None).then_some(message)
     }
 
-    /// The same, in the place of another message; whether there was one.
+    /// The same, in the place of another message, with what is known of its connection; whether there was one.
     #[inline]
-    pub fn take_to(&mut self, place: &mut Message) -> bool {
-        if self.take_plain(place) {
+    pub fn take_to(&mut self, place: &mut Message, metadata: Option<&Metadata>) -> bool {
+        if self.take_plain(place, metadata) {
             return true;
         }
         if !self.is_ready() {
@@ -645,10 +645,14 @@ impl Reader {
         };
         if matches!(head.body, Body::Here) {
             // SAFETY: the whole frame is below the published end.
-            place.replace_with_copy(unsafe { body(self.link, self.at, head) });
+            place.replace_with_copy(unsafe { body(self.link, self.at, head) }, metadata);
             self.pass_head(head);
         } else {
             *place = self.take_reference(head);
+            if metadata.is_some() || place.metadata().is_some() {
+                // Over inproc a message that is passed on still has those of the peer it came from.
+                place.set_metadata(metadata.cloned());
+            }
         }
         place.set_more(head.flags & frame::MORE != 0);
         true

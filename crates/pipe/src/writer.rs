@@ -15,10 +15,12 @@ use crate::queue::Shared;
 
 /// From this many bytes a body goes to the kernel from where it lies instead of being copied.
 pub const BY_REFERENCE_OUT: usize = 16 * 1024;
-/// The same inside a process, for bodies that are given as bytes; what lies in a message of its own
-/// always stays there. A block that one thread allocates and another frees costs more than copying
-/// this much.
+/// The same inside a process, for bodies that are given as bytes. A block that one thread allocates and another frees
+/// costs more than copying this much.
 pub const BY_REFERENCE_INPROC: usize = 8 * 1024;
+/// From this many bytes what lies in a message of its own stays there inside a process. Less is copied, for the same
+/// reason: then each thread frees what it has allocated.
+pub const MOVED_INPROC: usize = 512;
 /// Shorter bodies are copied on every way.
 const COPIED: usize = BY_REFERENCE_INPROC;
 
@@ -316,7 +318,7 @@ impl Writer {
     pub fn append_message(&mut self, pool: &mut Pool, message: &mut Message, more: bool) {
         // Inside a process what lies elsewhere stays there, and is freed by who receives it.
         let by_reference = if self.inproc {
-            message.is_by_reference()
+            message.is_by_reference() && message.len() >= MOVED_INPROC
         } else {
             message.len() >= BY_REFERENCE_OUT
         };

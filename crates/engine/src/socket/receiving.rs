@@ -55,11 +55,8 @@ impl Socket {
     pub fn recv_to(&mut self, place: &mut Message, wait: Wait) -> Result<(), Code> {
         if let Some(id) = self.quick_source()
             && let Some(pipe) = self.pipes.get_mut(id)
-            && pipe.reader.take_plain(place)
+            && pipe.reader.take_plain(place, pipe.peer.metadata.as_ref())
         {
-            if pipe.peer.metadata.is_some() {
-                place.set_metadata(pipe.peer.metadata.clone());
-            }
             self.after_quick(id);
             return Ok(());
         }
@@ -110,16 +107,12 @@ impl Socket {
         let Some(pipe) = self.pipes.get_mut(id) else {
             return Err(Code::Fault);
         };
-        if !pipe.reader.take_to(place) {
+        let metadata = pipe.peer.metadata.as_ref();
+        if !pipe.reader.take_to(place, metadata) {
             return Err(Code::Fault);
         }
-        let message = place;
-        if pipe.peer.metadata.is_some() || message.metadata().is_some() {
-            // Over inproc a message that is passed on still has those of the peer it came from.
-            message.set_metadata(pipe.peer.metadata.clone());
-        }
-        self.read_ahead = self.read_ahead.saturating_sub(message.len());
-        self.after_receive(id, message.more());
+        self.read_ahead = self.read_ahead.saturating_sub(place.len());
+        self.after_receive(id, place.more());
         Ok(Some(id))
     }
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 use ferromq_os::clock::ticks;
 use ferromq_os::thread::yield_now;
 use ferromq_pattern::{Pattern, Refusal, Sent};
-use ferromq_pipe::{Outgoing, PipeId, interest};
+use ferromq_pipe::{MOVED_INPROC, Outgoing, PipeId, interest};
 use ferromq_vocabulary::Code;
 
 use super::link::Link;
@@ -637,7 +637,9 @@ impl ShortWay {
         let bytes = match frame {
             Outgoing::Bytes(bytes) => bytes,
             Outgoing::Message(message)
-                if !message.is_by_reference() || matches!(self.cover, Cover::Promise(_)) =>
+                if !message.is_by_reference()
+                    || message.len() < MOVED_INPROC
+                    || matches!(self.cover, Cover::Promise(_)) =>
             {
                 message.as_slice()
             }
